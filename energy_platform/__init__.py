@@ -1,0 +1,1 @@
+"""The Energy Platform: moves a building-energy estate into real stores, and proves that nothing was lost."""

@@ -1,0 +1,56 @@
+"""Every setting, once. All are environment variables with the prefix ENERGY_, also read from `.env`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+NO_SECRET = SecretStr("")
+
+
+class Settings(BaseSettings):
+    """What the platform can be told from outside. An empty store setting means: a local store below `.energy/`."""
+
+    model_config = SettingsConfigDict(env_prefix="ENERGY_", env_file=".env", extra="ignore", frozen=True)
+
+    environment: Literal["local", "staging", "production"] = Field(
+        default="local", description="Shown in every UI and report."
+    )
+    estate: Path = Field(default=Path("data"), description="Folder of the estate that this instance serves.")
+    estate_file: Path | None = Field(
+        default=None, description="The estate file, where it is not `estate.yaml` inside the folder."
+    )
+    home: Path = Field(default=Path(".energy"), description="Where local stores and their state live.")
+
+    postgres_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_loader.")
+    postgres_admin_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_owner.")
+    postgres_app_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_app.")
+    dagster_postgres_url: SecretStr = Field(
+        default=NO_SECRET, description="PostgreSQL database of Dagster's own state."
+    )
+    influx_url: str = Field(default="", description="InfluxDB 2, e.g. http://127.0.0.1:8086. Empty: see timeseries.")
+    influx_token: SecretStr = Field(default=NO_SECRET, description="A token that may read and write the bucket.")
+    influx_org: str = Field(default="energy", description="InfluxDB organisation.")
+    influx_bucket: str = Field(default="energy", description="InfluxDB bucket.")
+    influx_timeout_seconds: float = Field(default=60.0, description="Time-out of one request to InfluxDB.")
+    redis_url: SecretStr = Field(default=NO_SECRET, description="Redis 7, e.g. redis://127.0.0.1:6379/0.")
+    objects_url: str = Field(default="", description="Object store; empty: a folder below `home`.")
+
+    latest_ttl_seconds: int = Field(default=7 * 86_400, description="Time to live of latest:building:… keys.")
+    notifications_ttl_seconds: int = Field(
+        default=30 * 86_400, description="Time to live of notifications:building:… keys."
+    )
+    batch_rows: int = Field(default=50_000, ge=1, description="Rows of one record batch.")
+    spill_rows: int = Field(
+        default=2_000_000, ge=1, description="Rows held in memory before staged days go to temporary files."
+    )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
