@@ -1,0 +1,209 @@
+"""What a row must meet to be loaded: one definition per measurement and table, used by every part of the platform.
+
+A contract is checked on whole record batches (polars frames in canonical types) and answers with a reason code per
+row. The codes are listed in `REASONS`; they are the vocabulary of the quarantine, of reports and of the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+ColumnType = Literal["text", "float", "integer", "boolean", "time", "date", "json"]
+
+#: The polars type that holds each column type inside the platform. Time is always UTC, in microseconds.
+CANONICAL_TYPES: Mapping[ColumnType, pl.DataType] = {
+    "text": pl.String(),
+    "float": pl.Float64(),
+    "integer": pl.Int64(),
+    "boolean": pl.Boolean(),
+    "time": pl.Datetime("us", "UTC"),
+    "date": pl.Date(),
+    "json": pl.String(),
+}
+
+REASONS: Mapping[str, str] = {
+    "unreadable_time": "The time is missing or cannot be read.",
+    "before_first_day": "The time lies before the estate's first_day.",
+    "after_last_day": "The time lies after the estate's last_day.",
+    "in_the_future": "The time lies in the future.",
+    "missing_key": "A part of the row's identity (building, sensor, a table's key) is missing.",
+    "missing_value": "A value that must be there is missing.",
+    "not_a_number": "Text, or a value of another kind, stands where a number belongs.",
+    "not_finite": "The number is infinite or not a number (inf, nan).",
+    "not_a_flag": "The value is neither true nor false.",
+    "not_a_date": "The value is not a calendar date.",
+    "not_json": "The value is not JSON.",
+    "out_of_range": "The number lies outside the physical range of its column or sensor type.",
+    "not_allowed": "The value is not one of the allowed ones.",
+    "too_long": "The text is longer than the store can hold.",
+    "unknown_sensor": "No source says in which building this sensor is.",
+    "conflict": "An earlier row has the same identity with other content; the first one wins.",
+}
+
+#: Reasons of rows that fall on no day: they are accounted for on their own, outside all daily partitions.
+UNDATED_REASONS = frozenset({"unreadable_time", "before_first_day", "after_last_day", "in_the_future"})
+
+#: InfluxDB refuses tag and field values above 64 KiB; characters may take four bytes.
+MAX_TEXT_BYTES = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a contract.
+
+    Attributes:
+        name: its name in the stores.
+        type: see `CANONICAL_TYPES`.
+        required: a null is refused (`missing_value`, or `missing_key` where the column is part of the key).
+        minimum: smallest number allowed, included.
+        maximum: largest number allowed, included.
+        finite: refuse inf and nan. A nan is always refused.
+        unit: of a number; empty where it has none.
+        personal: personal data or a secret: never shown in logs, metadata or reports.
+        description: for people, shown in Dagster's column schema.
+    """
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    finite: bool = True
+    unit: str = ""
+    personal: bool = False
+    description: str = ""
+
+    @property
+    def polars_type(self) -> pl.DataType:
+        """The canonical polars type of this column."""
+        return CANONICAL_TYPES[self.type]
+
+
+@dataclass(frozen=True, slots=True)
+class TypedRange:
+    """Limits of a number that depend on a category in the same row, e.g. of `value` on `sensor_type`.
+
+    Attributes:
+        column: the number.
+        by: the category.
+        limits: per category (minimum, maximum), both included; other categories are free.
+    """
+
+    column: str
+    by: str
+    limits: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What the rows of one measurement or table must meet.
+
+    Attributes:
+        name: of the measurement or table.
+        columns: in the order in which they are fingerprinted and stored.
+        key: names of the columns that make a row's identity; `tenant_id` first.
+        any_of: at least one of these columns must hold a value; empty where any row will do.
+        typed_ranges: limits that depend on a category.
+        description: for people.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    any_of: tuple[str, ...] = ()
+    typed_ranges: tuple[TypedRange, ...] = field(default=())
+    description: str = ""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of all columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def schema(self) -> dict[str, pl.DataType]:
+        """Canonical polars schema of a frame of this contract."""
+        return {column.name: column.polars_type for column in self.columns}
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of this contract without rows."""
+        return pl.DataFrame(schema=self.schema())
+
+    def violation(self) -> pl.Expr:
+        """An expression for a canonical frame of this contract: the first reason code that a row breaks, or null.
+
+        Key columns come first, then presence, finiteness and ranges in the order of columns.
+        """
+        checks: list[tuple[pl.Expr, str]] = []
+        for name in self.key:
+            column = self.column(name)
+            value = pl.col(name)
+            if column.type == "time":
+                checks.append((value.is_null(), "unreadable_time"))
+            elif column.required:
+                missing = value.is_null() | (value == "") if column.type == "text" else value.is_null()
+                checks.append((missing, "missing_key"))
+        for column in self.columns:
+            value = pl.col(column.name)
+            if column.required and column.name not in self.key:
+                checks.append((value.is_null(), "missing_value"))
+            if column.type == "float":
+                refused = ~value.is_finite() if column.finite else value.is_nan()
+                checks.append((refused, "not_finite"))
+            if column.minimum is not None:
+                checks.append((value < column.minimum, "out_of_range"))
+            if column.maximum is not None:
+                checks.append((value > column.maximum, "out_of_range"))
+            if column.type in {"text", "json"}:
+                checks.append((value.str.len_bytes() > MAX_TEXT_BYTES, "too_long"))
+        for typed_range in self.typed_ranges:
+            value, category = pl.col(typed_range.column), pl.col(typed_range.by)
+            for name, (minimum, maximum) in typed_range.limits.items():
+                checks.append(((category == name) & ~value.is_between(minimum, maximum), "out_of_range"))
+        if self.any_of:
+            empty = pl.all_horizontal([pl.col(name).is_null() for name in self.any_of])
+            checks.append((empty, "missing_value"))
+        return pl.coalesce(
+            [pl.when(condition).then(pl.lit(reason)) for condition, reason in checks]
+            or [pl.lit(None, dtype=pl.String)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement(Contract):
+    """A contract of a time series: its identity is its tags and its time, its content its fields.
+
+    A measurement has exactly its tags; an absent tag is the empty text. Fields may grow by those that an estate names.
+    """
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Names of the tags, in order: the key without the time."""
+        return tuple(name for name in self.key if name != "time")
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """The columns that are neither tag nor time."""
+        return tuple(column for column in self.columns if column.name not in self.key)
+
+    def with_fields(self, extra: tuple[Column, ...]) -> Measurement:
+        """The same measurement with further fields, sorted by name behind its own."""
+        known = set(self.column_names)
+        added = tuple(sorted((column for column in extra if column.name not in known), key=lambda c: c.name))
+        return Measurement(
+            name=self.name,
+            columns=self.columns + added,
+            key=self.key,
+            any_of=self.any_of + tuple(column.name for column in added) if self.any_of else (),
+            typed_ranges=self.typed_ranges,
+            description=self.description,
+        )
