@@ -1,0 +1,1 @@
+"""The command `energy-platform`: one module per group of verbs."""

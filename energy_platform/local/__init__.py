@@ -1,0 +1,1 @@
+"""Starts, watches and stops servers on this machine."""

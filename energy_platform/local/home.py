@@ -174,7 +174,7 @@ class Home:
             ) from error
 
     def _make_shelter(self, user: ServiceUser) -> Path:
-        for parent in dict.fromkeys((Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))):
+        for parent in dict.fromkeys(Path(name) for name in (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108
             if parent.is_dir() and may_enter(parent, user):
                 shelter = Path(tempfile.mkdtemp(prefix="energy-platform-", dir=parent))
                 (shelter / "home").write_text(str(self.root))

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from energy_platform.domain.errors import StoreError
 from energy_platform.local.service_user import ServiceUser, spawn_arguments
@@ -25,7 +26,7 @@ LOG_BYTES = 5_000_000
 _LAUNCHER = 'echo "$$"; exec "$@" >&2'
 
 # Kept so that servers started by this very process are reaped when they end.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[int, subprocess.Popen[Any]] = {}
 
 
 class ServerProcess:

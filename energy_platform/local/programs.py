@@ -18,7 +18,12 @@ def program_version(program: Path, *arguments: str) -> str:
     """The first dotted number that the program says of itself, e.g. `18.6`; empty where it does not run."""
     try:
         done = subprocess.run(
-            [str(program), *arguments], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30
+            [str(program), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=30,
         )
     except OSError:
         return ""
@@ -66,4 +71,3 @@ def reachable_program(home: Home, program: Path, *, tree: Path) -> Path:
 
 def _inside(program: Path, tree: Path) -> Path:
     return program.relative_to(tree) if tree.is_dir() else Path(program.name)
-

@@ -1,4 +1,4 @@
-"""The unprivileged user that servers run as when we are root: PostgreSQL refuses root, and the others need no rights."""
+"""The unprivileged user that servers run as when we are root: PostgreSQL refuses root, the others need no rights."""
 
 from __future__ import annotations
 

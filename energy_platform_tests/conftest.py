@@ -1,0 +1,188 @@
+"""Real stores for all tests: started when a test first asks for them, in a folder of this run's own.
+
+stores               PostgreSQL and Redis; time series in PostgreSQL
+influx               the same with a real InfluxDB for time series
+timeseries_settings  both of these in turn
+postgres_flavour     the wheel's PostgreSQL, and Debian's where it is installed, in turn
+redis_flavour        the wheel's Valkey, and Debian's Redis where it is installed, in turn
+clean_stores         empties the stores of `stores` (and of `influx`, where it runs) before the test
+store_environment    makes `get_settings()`, subprocesses and Dagster use the stores of `stores`
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import redis
+
+from energy_platform.local.environment import environment
+from energy_platform.local.influxdb import find_influxd
+from energy_platform.local.stores import remove_stores, start_stores
+from energy_platform.settings import Settings, get_settings
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_REDIS = Path("/usr/bin/redis-server")
+# which program to start is the machine's affair; everything else a test sets itself
+KEPT_VARIABLES = ("ENERGY_INFLUXD", "ENERGY_POSTGRES_BIN", "ENERGY_REDIS_SERVER")
+RUNS = Path(tempfile.gettempdir()) / f"energy-platform-tests-{os.getuid()}"
+
+
+def pytest_configure() -> None:
+    """Shut out the developer's own stores and settings."""
+    Settings.model_config["env_file"] = None
+    for name in list(os.environ):
+        if name.startswith(("ENERGY_", "DAGSTER_")) and name not in KEPT_VARIABLES:
+            del os.environ[name]
+    get_settings.cache_clear()
+
+
+def skip_without(what: str) -> None:
+    """Skip a test that needs a server which is not here; in CI that is a failure, since CI installs it."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and in CI it must be there")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def _run_folder() -> Iterator[Path]:
+    """The folder of this run's stores; what a killed run left behind is stopped and removed first."""
+    RUNS.mkdir(mode=0o711, exist_ok=True)
+    for left in RUNS.iterdir():
+        if not left.name.isdigit() or not _is_running(int(left.name)):
+            for home in left.iterdir():
+                remove_stores(Settings(home=home))
+            shutil.rmtree(left, ignore_errors=True)
+    folder = RUNS / str(os.getpid())
+    folder.mkdir(mode=0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _start(_run_folder: Path) -> Iterator[Callable[..., Settings]]:
+    """Starts stores in a home of the given name, once; stops and removes them all after the last test."""
+    started: dict[str, Settings] = {}
+
+    def start(name: str, **values: object) -> Settings:
+        if name not in started:
+            wanted = Settings.model_validate({"home": _run_folder / name, **values})
+            # known before it is started, so that a failed start is cleaned up too
+            started[name] = wanted
+            started[name] = start_stores(wanted)
+        return started[name]
+
+    yield start
+    for settings in started.values():
+        remove_stores(settings)
+
+
+@pytest.fixture(scope="session")
+def stores(_start: Callable[..., Settings]) -> Settings:
+    """PostgreSQL and Redis of this machine; time series live in PostgreSQL."""
+    return _start("stores", timeseries="postgres")
+
+
+@pytest.fixture(scope="session")
+def influx(_start: Callable[..., Settings], stores: Settings) -> Settings:
+    """The stores with a real InfluxDB for time series; PostgreSQL and Redis are those of `stores`."""
+    if find_influxd(Settings()) is None:
+        skip_without("influxd (make influxd builds it)")
+    return _start("influx", timeseries="influxdb", **_shared(stores))
+
+
+@pytest.fixture(params=["postgres", "influxdb"])
+def timeseries_settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings with each kind of time-series store in turn."""
+    return request.getfixturevalue("stores" if request.param == "postgres" else "influx")
+
+
+@pytest.fixture(params=["wheel", "debian"])
+def postgres_flavour(request: pytest.FixtureRequest, _start: Callable[..., Settings], stores: Settings) -> Settings:
+    """Settings with each PostgreSQL of this machine in turn."""
+    if request.param == "wheel":
+        return stores
+    if not (DEBIAN_POSTGRES / "postgres").exists():
+        pytest.skip("Debian's PostgreSQL 15 is not installed")
+    return _start("debian_postgres", timeseries="postgres", postgres_bin=DEBIAN_POSTGRES, redis_url=stores.redis_url)
+
+
+@pytest.fixture(params=["wheel", "debian"])
+def redis_flavour(request: pytest.FixtureRequest, _start: Callable[..., Settings], stores: Settings) -> Settings:
+    """Settings with each Redis of this machine in turn."""
+    if request.param == "wheel":
+        return stores
+    if not DEBIAN_REDIS.exists():
+        pytest.skip("Debian's Redis 7 is not installed")
+    shared = {name: value for name, value in _shared(stores).items() if name != "redis_url"}
+    return _start("debian_redis", timeseries="postgres", redis_server=DEBIAN_REDIS, **shared)
+
+
+@pytest.fixture
+def clean_stores(request: pytest.FixtureRequest, stores: Settings) -> Settings:
+    """`stores`, emptied: all rows of our schemas, all keys; the bucket too where the test has InfluxDB."""
+    _empty_postgres(stores)
+    _empty_redis(stores)
+    # asked for by name only: most tests need no InfluxDB, and must not start one
+    if {"influx", "timeseries_settings"} & set(request.fixturenames) and find_influxd(Settings()) is not None:
+        _empty_influx(request.getfixturevalue("influx"))
+    return stores
+
+
+@pytest.fixture
+def store_environment(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The environment as `up` leaves it: `get_settings()`, subprocesses and Dagster use `stores`."""
+    for name, value in environment(stores).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ENERGY_HOME", str(stores.home))
+    monkeypatch.setenv("ENERGY_TIMESERIES", "postgres")
+    get_settings.cache_clear()
+    yield stores
+    get_settings.cache_clear()
+
+
+def _shared(stores: Settings) -> dict[str, object]:
+    names = ("postgres_url", "postgres_admin_url", "postgres_app_url", "dagster_postgres_url", "redis_url")
+    return {name: getattr(stores, name) for name in names}
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _empty_postgres(settings: Settings) -> None:
+    with psycopg.connect(settings.postgres_admin_url.get_secret_value()) as connection:
+        tables = connection.execute(
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname IN ('energy', 'timeseries') AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+            " AND c.relname <> 'alembic_version'"
+        ).fetchall()
+        if tables:
+            connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)} RESTART IDENTITY CASCADE")
+
+
+def _empty_redis(settings: Settings) -> None:
+    with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
+        client.flushdb()
+
+
+def _empty_influx(settings: Settings) -> None:
+    headers = {"Authorization": f"Token {settings.influx_token.get_secret_value()}"}
+    with httpx.Client(base_url=settings.influx_url, headers=headers, trust_env=False, timeout=60) as client:
+        buckets = client.get("/api/v2/buckets", params={"name": settings.influx_bucket}).raise_for_status().json()
+        for bucket in buckets["buckets"]:
+            client.delete(f"/api/v2/buckets/{bucket['id']}").raise_for_status()
+            made = {"orgID": bucket["orgID"], "name": bucket["name"], "retentionRules": []}
+            client.post("/api/v2/buckets", json=made).raise_for_status()
