@@ -33,6 +33,7 @@ case $goversion in
 esac
 
 mkdir -p "$cache"
+find "$cache" -maxdepth 1 -name '.build.*' -mtime +1 -exec rm -rf {} +   # of builds that were killed
 work=$(mktemp -d "$cache/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
@@ -50,7 +51,7 @@ go build -o "$work/pkg-config" github.com/influxdata/pkg-config
 say "3 of 4: building influxd with flux (Rust) inside; this takes minutes"
 (
     seconds=0
-    while sleep 30; do
+    while sleep 30 >/dev/null 2>&1; do
         seconds=$((seconds + 30))
         say "        still building, $seconds s"
     done

@@ -1,0 +1,57 @@
+# GNU make 3.81 or later, POSIX sh. `make help` lists what there is.
+
+SHELL = /bin/sh
+VENV_BIN = .venv/bin
+PYTEST_ARGS ?=
+UI_PORT ?= 3000
+UPGRADE ?=
+UV_COMPILE = $(VENV_BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --python-version 3.11
+
+.PHONY: help setup run test ui up down check format influxd lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.* ## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+setup: ## make .venv with the locked packages; quick when nothing has changed
+	@sh tools/setup.sh
+
+run: setup ## start local stores, migrate data/, print the report
+	@$(VENV_BIN)/energy-platform up
+	@$(VENV_BIN)/energy-platform migrate
+
+test: setup ## run the whole test suite on stores of its own (PYTEST_ARGS=… for more)
+	@$(VENV_BIN)/python -m pytest --durations=15 $(PYTEST_ARGS)
+
+ui: setup ## the Dagster UI over the same stores, schedules and sensors running (UI_PORT=3000)
+	@$(VENV_BIN)/energy-platform up
+	@port=$$($(VENV_BIN)/python -m energy_platform.local.ports $(UI_PORT)) && \
+	echo "The Dagster UI: http://127.0.0.1:$$port (end it with Ctrl-C; the stores go on until make down)" && \
+	DAGSTER_HOME="$$(pwd)" PATH="$$(pwd)/$(VENV_BIN):$$PATH" \
+	exec $(VENV_BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$$port"
+
+up: setup ## start the local stores
+	@$(VENV_BIN)/energy-platform up
+
+down: ## stop the local stores that were started here
+	@if [ -x $(VENV_BIN)/energy-platform ]; then $(VENV_BIN)/energy-platform down; fi
+
+check: setup ## lint, format, types, import rules
+	$(VENV_BIN)/ruff check .
+	$(VENV_BIN)/ruff format --check .
+	PATH="$$(pwd)/$(VENV_BIN):$$PATH" $(VENV_BIN)/pyright
+	$(VENV_BIN)/lint-imports
+
+format: setup ## put the code into its format
+	$(VENV_BIN)/ruff check --fix-only --quiet .
+	$(VENV_BIN)/ruff format .
+
+influxd: ## build a real InfluxDB 2 server, once, cached outside of the checkout (needs go and cargo)
+	@sh tools/influxd/build.sh
+
+lock: setup ## lock what pyproject.toml asks for (UPGRADE=--upgrade: the newest it allows)
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra local --group dev -o requirements.lock
+
+clean: down ## stop the stores, remove .venv and caches; what the stores hold (.energy/) stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find energy_platform energy_platform_tests -name __pycache__ -type d -prune -exec rm -rf {} +
