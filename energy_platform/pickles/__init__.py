@@ -1,0 +1,1 @@
+"""Static reading of PKL files: nothing is unpickled here."""

@@ -1,0 +1,1 @@
+"""Tests of the static reading of PKL files."""
