@@ -41,8 +41,8 @@ def choose_port(avoid: Collection[int] = ()) -> int:
     Raises:
         StoreError: none is free.
     """
-    for _ in range(1000):
-        port = random.randint(FIRST_PORT, LAST_PORT)
+    ports = range(FIRST_PORT, LAST_PORT + 1)
+    for port in random.sample(ports, len(ports)):
         if port not in avoid and is_free(port):
             return port
     raise StoreError(

@@ -113,7 +113,7 @@ class ServerProcess:
         """
         stopped = False
         for number, seconds in signals:
-            pid = self.pid()
+            pid = self._awaited_pid()
             if pid is None:
                 break
             with contextlib.suppress(ProcessLookupError):
@@ -137,6 +137,16 @@ class ServerProcess:
         except FileNotFoundError:
             return ""
         return "\n".join(text.strip().splitlines()[-lines:])
+
+    def _awaited_pid(self) -> int | None:
+        """The process number; waits for a server that is just being started to write it."""
+        deadline = time.monotonic() + 2.0
+        while self.alive() and time.monotonic() < deadline:
+            pid = self._recorded_pid()
+            if pid is not None:
+                return pid
+            time.sleep(0.005)
+        return None
 
     def _wait_for_end(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
