@@ -1,0 +1,1 @@
+"""Content-addressed files: model files, exports and backups."""
