@@ -1,0 +1,1 @@
+"""Redis: what is derived, and may be lost at any time."""

@@ -260,7 +260,8 @@ def test_leftovers_go_after_a_day_and_not_before(store: ObjectStore, source: Pat
     incoming = tmp_path / "objects" / "incoming"
     (incoming / "dead").touch()
     (incoming / "alive").touch()
-    os.utime(incoming / "dead", (time.time() - 2 * 86_400,) * 2)
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(incoming / "dead", (two_days_ago, two_days_ago))
     source.write_bytes(b"other content")
     store.put_file(source)
     assert [path.name for path in incoming.iterdir()] == ["alive"]
