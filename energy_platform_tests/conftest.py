@@ -51,7 +51,7 @@ def skip_without(what: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def _run_folder() -> Iterator[Path]:
+def run_folder() -> Iterator[Path]:
     """The folder of this run's stores; what a killed run left behind is stopped and removed first."""
     RUNS.mkdir(mode=0o711, exist_ok=True)
     for left in RUNS.iterdir():
@@ -66,13 +66,13 @@ def _run_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def _start(_run_folder: Path) -> Iterator[Callable[..., Settings]]:
+def start_once(run_folder: Path) -> Iterator[Callable[..., Settings]]:
     """Starts stores in a home of the given name, once; stops and removes them all after the last test."""
     started: dict[str, Settings] = {}
 
     def start(name: str, **values: object) -> Settings:
         if name not in started:
-            wanted = Settings.model_validate({"home": _run_folder / name, **values})
+            wanted = Settings.model_validate({"home": run_folder / name, **values})
             # known before it is started, so that a failed start is cleaned up too
             started[name] = wanted
             started[name] = start_stores(wanted)
@@ -84,17 +84,17 @@ def _start(_run_folder: Path) -> Iterator[Callable[..., Settings]]:
 
 
 @pytest.fixture(scope="session")
-def stores(_start: Callable[..., Settings]) -> Settings:
+def stores(start_once: Callable[..., Settings]) -> Settings:
     """PostgreSQL and Redis of this machine; time series live in PostgreSQL."""
-    return _start("stores", timeseries="postgres")
+    return start_once("stores", timeseries="postgres")
 
 
 @pytest.fixture(scope="session")
-def influx(_start: Callable[..., Settings], stores: Settings) -> Settings:
+def influx(start_once: Callable[..., Settings], stores: Settings) -> Settings:
     """The stores with a real InfluxDB for time series; PostgreSQL and Redis are those of `stores`."""
     if find_influxd(Settings()) is None:
         skip_without("influxd (make influxd builds it)")
-    return _start("influx", timeseries="influxdb", **_shared(stores))
+    return start_once("influx", timeseries="influxdb", **_shared(stores))
 
 
 @pytest.fixture(params=["postgres", "influxdb"])
@@ -104,24 +104,26 @@ def timeseries_settings(request: pytest.FixtureRequest) -> Settings:
 
 
 @pytest.fixture(params=["wheel", "debian"])
-def postgres_flavour(request: pytest.FixtureRequest, _start: Callable[..., Settings], stores: Settings) -> Settings:
+def postgres_flavour(request: pytest.FixtureRequest, start_once: Callable[..., Settings], stores: Settings) -> Settings:
     """Settings with each PostgreSQL of this machine in turn."""
     if request.param == "wheel":
         return stores
     if not (DEBIAN_POSTGRES / "postgres").exists():
         pytest.skip("Debian's PostgreSQL 15 is not installed")
-    return _start("debian_postgres", timeseries="postgres", postgres_bin=DEBIAN_POSTGRES, redis_url=stores.redis_url)
+    return start_once(
+        "debian_postgres", timeseries="postgres", postgres_bin=DEBIAN_POSTGRES, redis_url=stores.redis_url
+    )
 
 
 @pytest.fixture(params=["wheel", "debian"])
-def redis_flavour(request: pytest.FixtureRequest, _start: Callable[..., Settings], stores: Settings) -> Settings:
+def redis_flavour(request: pytest.FixtureRequest, start_once: Callable[..., Settings], stores: Settings) -> Settings:
     """Settings with each Redis of this machine in turn."""
     if request.param == "wheel":
         return stores
     if not DEBIAN_REDIS.exists():
         pytest.skip("Debian's Redis 7 is not installed")
     shared = {name: value for name, value in _shared(stores).items() if name != "redis_url"}
-    return _start("debian_redis", timeseries="postgres", redis_server=DEBIAN_REDIS, **shared)
+    return start_once("debian_redis", timeseries="postgres", redis_server=DEBIAN_REDIS, **shared)
 
 
 @pytest.fixture

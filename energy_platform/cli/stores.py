@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from energy_platform.local.environment import export_lines, write_env_file
-from energy_platform.local.stores import StoreStatus, resolve_settings, start_stores, stop_stores, store_status
+from energy_platform.local.stores import (
+    StoreStatus,
+    given_settings,
+    resolve_settings,
+    start_stores,
+    stop_stores,
+    store_status,
+)
 from energy_platform.settings import get_settings
 
 HEALTHY = ("running", "remote")
@@ -21,7 +28,7 @@ def up() -> None:
     Stores that run already are left alone; one that has crashed is started again.
     """
     settings = start_stores(get_settings(), say=typer.echo)
-    path = write_env_file(settings)
+    path = write_env_file(settings, given=given_settings(get_settings()))
     _print_table(store_status(settings))
     typer.echo(f'Their addresses are in {path}; to use them in a shell: eval "$(energy-platform env)"')
 

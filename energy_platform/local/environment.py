@@ -62,15 +62,19 @@ def environment(settings: Settings) -> dict[str, str]:
     return values | {f"ENERGY_{name.upper()}": value for name in _URL_SETTINGS if (value := _text(settings, name))}
 
 
-def write_env_file(settings: Settings) -> Path:
+def write_env_file(settings: Settings, *, given: Settings) -> Path:
     """Write our block into `.env`, mode 0600, and leave every other line as it is; returns its path.
 
-    Settings that stand elsewhere in the file are not repeated, so that they stay the user's.
+    Args:
+        settings: with the URLs of all stores filled in.
+        given: the settings as a person gave them (see `without_local_urls`). What stands there is not repeated in the
+            block, so that it is not mistaken for a local store the next time.
     """
     path = env_file() or Path(".env")
     text = path.read_text() if path.exists() else ""
     others = _without_block(text)
-    theirs = dotenv_values(stream=io.StringIO(others))
+    theirs = set(dotenv_values(stream=io.StringIO(others)))
+    theirs |= {f"ENERGY_{name.upper()}" for name in _URL_SETTINGS if _text(given, name)}
     lines = [f"{name}={_quoted(value)}" for name, value in environment(settings).items() if name not in theirs]
     block = "\n".join([BLOCK_BEGIN, *lines, BLOCK_END, ""])
     content = f"{others.rstrip()}\n\n{block}" if others.strip() else block

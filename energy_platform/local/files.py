@@ -7,11 +7,15 @@ import tempfile
 from pathlib import Path
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads (mode 0600), atomically.
+def leave_to_folder_owner(path: Path) -> None:
+    """As root, give what we have just made to the owner of the folder, who could not go on working otherwise."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
-    Written as root into somebody's folder, it belongs to the folder's owner, who could not go on working otherwise.
-    """
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads (mode 0600), atomically."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
@@ -19,9 +23,7 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.chown(temporary, owner.st_uid, owner.st_gid)
+        leave_to_folder_owner(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 
 from energy_platform.domain.errors import StoreError
-from energy_platform.local.files import write_private
+from energy_platform.local.files import leave_to_folder_owner, write_private
 from energy_platform.local.service_user import ServiceUser, choose_service_user, give, may_enter
 
 LOCK_SECONDS = 180.0
@@ -66,9 +66,10 @@ class Home:
     def make(self) -> None:
         """Make the folders that we ourselves write to."""
         # 0711: another user may pass through to the stores, but sees no names
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o711)
-        for name in ("run", "logs"):
-            (self.root / name).mkdir(exist_ok=True, mode=0o700)
+        for folder, mode in ((self.root, 0o711), (self.root / "run", 0o700), (self.root / "logs", 0o700)):
+            if not folder.exists():
+                folder.mkdir(parents=True, exist_ok=True, mode=mode)
+                leave_to_folder_owner(folder)
 
     def exists(self) -> bool:
         """Whether local stores were ever started here."""
@@ -88,6 +89,7 @@ class Home:
         self.make()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            leave_to_folder_owner(self.root / "lock")
             deadline = time.monotonic() + LOCK_SECONDS
             told = False
             while True:
@@ -137,20 +139,20 @@ class Home:
         root = Path(self.state.shelter) if self.state.shelter else self.root
         return root / "stores" / name
 
-    def make_folder(self, folder: Path, *, exist_ok: bool = True) -> Path:
+    def make_folder(self, folder: Path) -> Path:
         """Make a folder for the servers' user alone, and its parents for passing through.
 
         Raises:
             StoreError: there is not enough room for a store.
         """
-        self.servers_root()
         if not folder.parent.exists():
             folder.parent.mkdir(parents=True, mode=0o711)
             folder.parent.chmod(0o711)
+            leave_to_folder_owner(folder.parent)
         free = shutil.disk_usage(folder.parent).free
         if free < NEEDED_BYTES:
             raise disk_full(folder.parent, free)
-        folder.mkdir(exist_ok=exist_ok, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         give(folder, self.service_user)
         return folder
 

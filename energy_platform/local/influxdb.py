@@ -50,7 +50,7 @@ class InfluxServer(LocalServer):
                 remedy="Build it: make influxd. Or set ENERGY_INFLUXD to its path.",
             )
         self.home.state.versions[self.name] = version
-        program = reachable_program(self.home, program, tree=program)
+        program = reachable_program(self.home, program, base=program.parent, parts=(program.name,))
         self.home.make_folder(self.folder)
         return [
             str(program),

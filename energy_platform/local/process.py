@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from energy_platform.domain.errors import StoreError
+from energy_platform.local.files import leave_to_folder_owner
 from energy_platform.local.service_user import ServiceUser, spawn_arguments
 
 LOG_BYTES = 5_000_000
@@ -79,6 +80,8 @@ class ServerProcess:
         """
         self._rotate_log()
         with self._exclusive_lock() as lock, self._log_file.open("ab") as log:
+            leave_to_folder_owner(self._lock_file)
+            leave_to_folder_owner(self._log_file)
             os.ftruncate(lock, 0)
             self._log_start = log.seek(0, os.SEEK_END)
             try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from energy_platform.local.home import Home
@@ -31,19 +31,20 @@ def program_version(program: Path, *arguments: str) -> str:
     return found.group() if found else ""
 
 
-def reachable_program(home: Home, program: Path, *, tree: Path) -> Path:
+def reachable_program(home: Home, program: Path, *, base: Path, parts: Sequence[str]) -> Path:
     """The program itself where the servers' user can run it, else its copy in a place where that user can.
 
     Args:
         home: of the local stores.
-        program: an executable file in `tree`.
-        tree: what must be copied for the program to run: its installation folder, or the file itself.
+        program: an executable file below `base`.
+        base: the folder that `parts` are paths in.
+        parts: files and folders that the program needs to run, itself included; those that do not exist are left out.
     """
     user = home.service_user
     if user is None or may_run(program, user):
         return program
     status = program.stat()
-    mark = hashlib.sha256(f"{tree}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()[:12]
+    mark = hashlib.sha256(f"{program}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()[:12]
     folder = home.servers_root() / "programs"
     copy = folder / f"{program.name}-{mark}"
     if not copy.exists():
@@ -53,21 +54,22 @@ def reachable_program(home: Home, program: Path, *, tree: Path) -> Path:
             shutil.rmtree(outdated, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{program.name}-", dir=folder))
         try:
-            if tree.is_dir():
-                shutil.copytree(tree, temporary, symlinks=True, dirs_exist_ok=True)
-            else:
-                shutil.copy2(tree, temporary / tree.name)
+            for part in parts:
+                _copy(base / part, temporary / part)
             for path in [temporary, *temporary.rglob("*")]:
                 if not path.is_symlink():
                     path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-            (temporary / _inside(program, tree)).chmod(0o755)
+            (temporary / program.relative_to(base)).chmod(0o755)
             temporary.rename(copy)
         except BaseException:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(temporary)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
-    return copy / _inside(program, tree)
+    return copy / program.relative_to(base)
 
 
-def _inside(program: Path, tree: Path) -> Path:
-    return program.relative_to(tree) if tree.is_dir() else Path(program.name)
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    elif source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)

@@ -76,7 +76,7 @@ class RedisServer(LocalServer):
             seen.append(f"{name} {version} in {program}")
             if int(version.partition(".")[0]) >= FIRST_MAJOR:
                 self.home.state.versions[self.name] = f"{name} {version}"
-                return reachable_program(self.home, program, tree=program)
+                return reachable_program(self.home, program, base=program.parent, parts=(program.name,))
         found = f"found: {', '.join(seen)}" if seen else "none was found"
         raise SettingError(
             f"There is no Redis {FIRST_MAJOR} or later on this machine ({found}).",

@@ -76,6 +76,7 @@ class LocalServer(ABC):
         if self.process.crashed():
             self.home.say(f"{self.title} has ended without being stopped; starting it again.")
         self._choose_port()
+        self.home.servers_root()  # may move the files to another place, so it comes before any use of the folder
         command = self.prepare()
         self.home.save()
         self.process.spawn(

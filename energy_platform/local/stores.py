@@ -60,8 +60,7 @@ def start_stores(settings: Settings, *, say: Callable[[str], None] = _silent) ->
         StoreError: a store does not start or refuses the schema.
         StoreUnavailableError: a store elsewhere does not answer.
     """
-    home = Home(settings.home.absolute(), say)
-    with _readable_errors(home), home.lock():
+    with _readable_errors(settings), _locked(Home(settings.home.absolute(), say)) as home:
         credentials = ensure_credentials(home.root)
         given = without_local_urls(settings, credentials)
         home.state.timeseries = _choose_timeseries(given, home)
@@ -93,8 +92,8 @@ def resolve_settings(settings: Settings) -> Settings:
     Raises:
         StoreUnavailableError: they were never started, or not for this estate.
     """
-    home = Home(settings.home.absolute())
-    with _readable_errors(home):
+    with _readable_errors(settings):
+        home = Home(settings.home.absolute())
         credentials = load_credentials(home.root)
         given = without_local_urls(settings, credentials)
         remedy = "Start them: energy-platform up"
@@ -113,16 +112,21 @@ def resolve_settings(settings: Settings) -> Settings:
         return _filled(home, given, credentials)
 
 
+def given_settings(settings: Settings) -> Settings:
+    """The settings as a person gave them: URLs of local stores are taken out again."""
+    with _readable_errors(settings):
+        return without_local_urls(settings, load_credentials(settings.home.absolute()))
+
+
 def stop_stores(settings: Settings) -> list[str]:
     """Stop the local servers that were started from this home, and no others; returns those that ran.
 
     Raises:
         StoreError: one does not stop.
     """
-    home = Home(settings.home.absolute())
-    if not home.root.exists():
+    if not settings.home.exists():
         return []
-    with _readable_errors(home), home.lock():
+    with _readable_errors(settings), _locked(Home(settings.home.absolute())) as home:
         servers = _servers(home, settings, load_credentials(home.root))
         return [server.title for server in reversed(servers) if server.stop()]
 
@@ -139,8 +143,8 @@ def store_status(settings: Settings) -> list[StoreStatus]:
     `state` is running, stopped, crashed, unreachable (it runs and does not answer, or a server elsewhere does not),
     or remote (a server elsewhere that answers).
     """
-    home = Home(settings.home.absolute())
-    with _readable_errors(home):
+    with _readable_errors(settings):
+        home = Home(settings.home.absolute())
         credentials = load_credentials(home.root)
         given = without_local_urls(settings, credentials)
         postgres, redis, influx = _servers(home, given, credentials)
@@ -360,12 +364,18 @@ def _one_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _readable_errors(home: Home) -> Iterator[None]:
+def _locked(home: Home) -> Iterator[Home]:
+    with home.lock():
+        yield home
+
+
+@contextlib.contextmanager
+def _readable_errors(settings: Settings) -> Iterator[None]:
     """Say what failed on this machine's side as an error that a user can act on."""
     try:
         yield
     except OSError as error:
-        path = Path(str(error.filename or home.root))
+        path = Path(str(error.filename or settings.home))
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(path, 0) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -375,5 +385,5 @@ def _readable_errors(home: Home) -> Iterator[None]:
                 remedy="Run as the user who started them, or set ENERGY_HOME to a folder of your own.",
             ) from error
         raise StoreError(
-            f"The local stores cannot be handled: {error.strerror or error}.", where=str(path), remedy="Mend it."
+            f"The local stores cannot be handled: {error.strerror or error}.", where=str(path), remedy="Mend that."
         ) from error

@@ -1,4 +1,3 @@
-import os
 import stat
 import subprocess
 from pathlib import Path
@@ -26,10 +25,14 @@ def local_settings(**more: object) -> Settings:
     return Settings.model_validate({"postgres_url": LOCAL, "redis_url": "redis://:other@127.0.0.1:20002/0", **more})
 
 
+def write_block(settings: Settings) -> None:
+    write_env_file(settings, given=without_local_urls(Settings(), CREDENTIALS))
+
+
 def test_the_env_file_is_private_and_keeps_other_lines(folder: Path):
     (folder / ".env").write_text("# mine\nENERGY_ENVIRONMENT=staging\n")
     for _ in range(2):
-        write_env_file(local_settings())
+        write_block(local_settings())
     text = (folder / ".env").read_text()
     assert text.startswith("# mine\nENERGY_ENVIRONMENT=staging\n\n# --- local stores")
     assert text.count("ENERGY_POSTGRES_URL=") == 1
@@ -39,24 +42,24 @@ def test_the_env_file_is_private_and_keeps_other_lines(folder: Path):
 
 
 def test_a_line_after_the_block_stays(folder: Path):
-    write_env_file(local_settings())
+    write_block(local_settings())
     with (folder / ".env").open("a") as file:
         file.write("ENERGY_BATCH_ROWS=7\n")
-    write_env_file(local_settings(redis_url="redis://:other@127.0.0.1:20003/0"))
+    write_block(local_settings(redis_url="redis://:other@127.0.0.1:20003/0"))
     assert Settings().batch_rows == 7
     assert Settings().redis_url.get_secret_value().endswith(":20003/0")
 
 
 def test_a_setting_of_the_users_is_not_repeated_in_the_block(folder: Path):
     (folder / ".env").write_text("ENERGY_REDIS_URL=redis://cache.example:6379/0\n")
-    write_env_file(local_settings(redis_url="redis://cache.example:6379/0"))
+    write_block(local_settings(redis_url="redis://cache.example:6379/0"))
     assert (folder / ".env").read_text().count("ENERGY_REDIS_URL") == 1
     given = without_local_urls(Settings(), {})
     assert given.redis_url.get_secret_value() == "redis://cache.example:6379/0"
 
 
 def test_urls_in_the_block_are_local_even_when_their_passwords_are_gone(folder: Path):
-    write_env_file(local_settings(influx_url="http://127.0.0.1:20003", influx_token="token"))
+    write_block(local_settings(influx_url="http://127.0.0.1:20003", influx_token="token"))
     given = without_local_urls(Settings(), {})
     assert given.postgres_url.get_secret_value() == ""
     assert given.redis_url.get_secret_value() == ""
@@ -74,7 +77,7 @@ def test_urls_with_our_passwords_are_local_whatever_their_port(folder: Path):
 
 
 def test_an_environment_variable_beats_the_block_and_stays_remote(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    write_env_file(local_settings())
+    write_block(local_settings())
     monkeypatch.setenv("ENERGY_POSTGRES_URL", "postgresql://energy_loader:x@db.example/energy")
     given = without_local_urls(Settings(), CREDENTIALS)
     assert given.postgres_url.get_secret_value() == "postgresql://energy_loader:x@db.example/energy"
@@ -85,7 +88,7 @@ def test_an_environment_variable_beats_the_block_and_stays_remote(folder: Path, 
 def test_values_survive_the_env_file_and_the_shell(folder: Path, password: str):
     url = f"redis://:{password}@h:1/0"
     settings = local_settings(redis_url=url)
-    write_env_file(settings)
+    write_block(settings)
     assert Settings().redis_url == SecretStr(url)
     script = "\n".join([*export_lines(settings), 'printf %s "$ENERGY_REDIS_URL"'])
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == url
@@ -125,4 +128,4 @@ def test_passwords_are_made_up_once_and_private(tmp_path: Path):
     assert len(set(first.values())) == len(first)
     assert min(len(value) for value in first.values()) >= 32
     assert stat.S_IMODE((tmp_path / "credentials.json").stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["credentials.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["credentials.json"]
