@@ -29,6 +29,7 @@ from energy_platform.settings import Settings, get_settings
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 DEBIAN_REDIS = Path("/usr/bin/redis-server")
+SAMPLE_ESTATE = Path(__file__).resolve().parents[1] / "data"
 # which program to start is the machine's affair; everything else a test sets itself
 KEPT_VARIABLES = ("ENERGY_INFLUXD", "ENERGY_POSTGRES_BIN", "ENERGY_REDIS_SERVER")
 RUNS = Path(tempfile.gettempdir()) / f"energy-platform-tests-{os.getuid()}"
@@ -72,7 +73,7 @@ def start_once(run_folder: Path) -> Iterator[Callable[..., Settings]]:
 
     def start(name: str, **values: object) -> Settings:
         if name not in started:
-            wanted = Settings.model_validate({"home": run_folder / name, **values})
+            wanted = Settings.model_validate({"home": run_folder / name, "estate": SAMPLE_ESTATE, **values})
             # known before it is started, so that a failed start is cleaned up too
             started[name] = wanted
             started[name] = start_stores(wanted)
@@ -143,6 +144,7 @@ def store_environment(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
     for name, value in environment(stores).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ENERGY_HOME", str(stores.home))
+    monkeypatch.setenv("ENERGY_ESTATE", str(stores.estate))
     monkeypatch.setenv("ENERGY_TIMESERIES", "postgres")
     get_settings.cache_clear()
     yield stores
