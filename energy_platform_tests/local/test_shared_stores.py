@@ -33,7 +33,10 @@ def test_each_postgres_answers_as_all_roles(postgres_flavour: Settings, request:
             assert connection.info.server_version // 10_000 == (15 if debian else 18)
 
 
-def test_each_redis_speaks_version_7(redis_flavour: Settings):
+def test_each_redis_speaks_version_7(redis_flavour: Settings, request: pytest.FixtureRequest):
+    debian = request.node.callspec.params["redis_flavour"] == "debian"
+    status = {store.name: store for store in store_status(redis_flavour)}["redis"]
+    assert status.implementation.startswith("Redis" if debian else "Valkey")
     with redis.Redis.from_url(redis_flavour.redis_url.get_secret_value()) as client:
         assert client.info("server")["redis_version"].startswith("7.")  # type: ignore[index]
 
