@@ -27,8 +27,8 @@ ui: setup ## the Dagster UI over the same stores, schedules and sensors running 
 	@$(VENV_BIN)/energy-platform up
 	@port=$$($(VENV_BIN)/python -m energy_platform.local.ports $(UI_PORT)) && \
 	echo "The Dagster UI: http://127.0.0.1:$$port (end it with Ctrl-C; the stores go on until make down)" && \
-	DAGSTER_HOME="$$(pwd)" PATH="$$(pwd)/$(VENV_BIN):$$PATH" \
-	exec $(VENV_BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$$port"
+	exec env DAGSTER_HOME="$$(pwd)" PATH="$$(pwd)/$(VENV_BIN):$$PATH" \
+	$(VENV_BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$$port"
 
 up: setup ## start the local stores
 	@$(VENV_BIN)/energy-platform up

@@ -139,9 +139,9 @@ def find_influxd(settings: Settings) -> Path | None:
     """The influxd to start: the setting's, the one that `make influxd` built, the one on PATH; None where none is."""
     if settings.influxd:
         return settings.influxd.absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     built = cache / "energy-platform" / f"influxd-{VERSION}" / "influxd"
-    if built.exists():
+    if os.access(built, os.X_OK):
         return built
     on_path = shutil.which("influxd")
-    return Path(on_path).resolve() if on_path else None
+    return Path(on_path).absolute() if on_path else None

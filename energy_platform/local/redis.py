@@ -90,7 +90,7 @@ class RedisServer(LocalServer):
             return
         on_path = shutil.which("redis-server")
         if on_path:
-            yield Path(on_path).resolve()
+            yield Path(on_path).absolute()  # a link by which the program knows its part must stay
         wheel = wheel_server()
         if wheel:
             yield wheel

@@ -124,11 +124,12 @@ def stop_stores(settings: Settings) -> list[str]:
     Raises:
         StoreError: one does not stop.
     """
-    if not settings.home.exists():
-        return []
-    with _readable_errors(settings), _locked(Home(settings.home.absolute())) as home:
-        servers = _servers(home, settings, load_credentials(home.root))
-        return [server.title for server in reversed(servers) if server.stop()]
+    with _readable_errors(settings):
+        if not settings.home.exists():
+            return []
+        with _locked(Home(settings.home.absolute())) as home:
+            servers = _servers(home, settings, load_credentials(home.root))
+            return [server.title for server in reversed(servers) if server.stop()]
 
 
 def remove_stores(settings: Settings) -> None:

@@ -11,6 +11,7 @@ import redis
 
 from energy_platform.local.stores import resolve_settings, store_status
 from energy_platform.settings import Settings, get_settings
+from energy_platform_tests.conftest import DEBIAN_REDIS
 
 
 def test_each_kind_of_time_series_store_is_real(timeseries_settings: Settings):
@@ -75,3 +76,8 @@ def test_the_environment_leads_this_process_and_others_to_the_stores(store_envir
 def test_the_developers_own_settings_are_shut_out():
     assert Settings.model_config.get("env_file") is None
     assert Settings().postgres_url.get_secret_value() == ""
+
+
+def test_a_redis_of_the_machine_is_taken_before_the_wheels(stores: Settings):
+    status = {store.name: store for store in store_status(stores)}["redis"]
+    assert status.implementation.startswith("Redis 7" if DEBIAN_REDIS.exists() else "Valkey")
