@@ -1,0 +1,1 @@
+"""Tests of what the company knows: no store, no file."""

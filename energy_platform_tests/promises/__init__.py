@@ -1,0 +1,1 @@
+"""The promises of the platform, tested from end to end on real stores: one file per promise."""
