@@ -6,24 +6,38 @@ row. The codes are listed in `REASONS`; they are the vocabulary of the quarantin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 ColumnType = Literal["text", "float", "integer", "boolean", "time", "date", "json"]
 
 #: The polars type that holds each column type inside the platform. Time is always UTC, in microseconds.
-CANONICAL_TYPES: Mapping[ColumnType, pl.DataType] = {
-    "text": pl.String(),
-    "float": pl.Float64(),
-    "integer": pl.Int64(),
-    "boolean": pl.Boolean(),
-    "time": pl.Datetime("us", "UTC"),
-    "date": pl.Date(),
-    "json": pl.String(),
-}
+CANONICAL_TYPES: Mapping[ColumnType, pl.DataType]
+
+
+def __getattr__(name: str) -> Any:
+    # made when first asked for: Dagster loads contracts for their names and words, and need not wait for polars
+    if name != "CANONICAL_TYPES":
+        raise AttributeError(name)
+    import polars as pl
+
+    types = {
+        "text": pl.String(),
+        "float": pl.Float64(),
+        "integer": pl.Int64(),
+        "boolean": pl.Boolean(),
+        "time": pl.Datetime("us", "UTC"),
+        "date": pl.Date(),
+        "json": pl.String(),
+    }
+    globals()[name] = types
+    return types
+
 
 REASONS: Mapping[str, str] = {
     "unreadable_time": "The time is missing or cannot be read.",
@@ -80,7 +94,7 @@ class Column:
     @property
     def polars_type(self) -> pl.DataType:
         """The canonical polars type of this column."""
-        return CANONICAL_TYPES[self.type]
+        return getattr(sys.modules[__name__], "CANONICAL_TYPES")[self.type]  # noqa: B009  it is made when asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +150,8 @@ class Contract:
 
     def empty(self) -> pl.DataFrame:
         """A frame of this contract without rows."""
+        import polars as pl
+
         return pl.DataFrame(schema=self.schema())
 
     def violation(self) -> pl.Expr:
@@ -143,6 +159,8 @@ class Contract:
 
         Key columns come first, then presence, finiteness and ranges in the order of columns.
         """
+        import polars as pl
+
         checks: list[tuple[pl.Expr, str]] = []
         for name in self.key:
             column = self.column(name)

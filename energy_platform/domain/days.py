@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import polars as pl
-
 from energy_platform.domain.errors import EstateError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -36,6 +38,8 @@ def day_of(instant: datetime, zone: ZoneInfo) -> date:
 
 def local_day(time_column: str, zone: ZoneInfo) -> pl.Expr:
     """The local day of a UTC time column, as a polars Date expression."""
+    import polars as pl
+
     return pl.col(time_column).dt.convert_time_zone(str(zone)).dt.date()
 
 
