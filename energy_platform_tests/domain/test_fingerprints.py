@@ -20,7 +20,10 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "fingerprints.md"
 
 KINDS: tuple[ColumnType, ...] = ("text", "float", "integer", "boolean", "time", "date", "json")
 COLUMNS = tuple(Column(f"{kind}_column", kind) for kind in KINDS)
-INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda moment: moment.replace(tzinfo=UTC))
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+INSTANTS = st.integers(0, (LATEST - EARLIEST) // timedelta(microseconds=1)).map(
+    lambda passed: EARLIEST + timedelta(microseconds=passed)
+)
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": TEXTS | st.sampled_from(["", "온도", "\x00", "\ud7ff", "a\x1fb"]),
