@@ -1,0 +1,1 @@
+"""PostgreSQL: roles, migrations, connections, and every SQL statement of the tables, the ledger and the quarantine."""

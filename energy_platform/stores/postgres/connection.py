@@ -1,0 +1,160 @@
+"""Connections to PostgreSQL, and its errors as ours: readable, and without secrets or anybody's data."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import conninfo
+from pydantic import SecretStr
+
+from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
+
+_CONNECT_SECONDS = 10
+_APPLICATION = "energy-platform"
+#: Of every session: times come and go in UTC and in ISO 8601, whatever the server is set to.
+_SESSION_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO,YMD"
+
+_ACCESS_STATES = {"28000", "28P01", "42501"}
+_UNAVAILABLE_STATES = {"57P01", "57P02", "57P03", "57P04", "53300", "58000", "58030"}
+_UNDEFINED_STATES = {"42P01", "42703", "3F000", "3D000"}
+
+
+class PostgresStore:
+    """A PostgreSQL database, reached as one role.
+
+    Args:
+        url: `postgresql://role:password@host:port/database`.
+    """
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({place_of(self._url.get_secret_value())})"
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A connection with a transaction: committed at the end of the block, rolled back where it raises.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, or went away.
+            StoreAccessError: it refuses the role, the password, or a right.
+            StoreError: it refuses an operation.
+        """
+        url = self._url.get_secret_value()
+        connection = connect(url)
+        try:
+            with store_errors(url):
+                try:
+                    yield connection
+                    connection.commit()
+                except BaseException:
+                    with contextlib.suppress(psycopg.Error):
+                        connection.rollback()
+                    raise
+        finally:
+            connection.close()
+
+    def ping(self) -> None:
+        """Raise where the server does not answer; see `connection`."""
+        with self.connection() as connection:
+            connection.execute("SELECT 1")
+
+
+def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """A connection with our session settings. Raises as `PostgresStore.connection`."""
+    url = plain_url(url)
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        # what the driver says about a malformed URL quotes it, password included
+        raise StoreAccessError(
+            "The URL of PostgreSQL cannot be read.",
+            remedy="It looks like postgresql://role:password@host:port/database; quote other characters as %XX.",
+        ) from None
+    options = f"{given.get('options') or ''} {_SESSION_OPTIONS}".strip()
+    with store_errors(url):
+        return psycopg.connect(
+            url,
+            autocommit=autocommit,
+            connect_timeout=int(given.get("connect_timeout") or _CONNECT_SECONDS),
+            application_name=given.get("application_name") or _APPLICATION,
+            options=options,
+            client_encoding="UTF8",
+        )
+
+
+def plain_url(url: str) -> str:
+    """The URL without the driver that SQLAlchemy's spelling names."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+
+def place_of(url: str) -> str:
+    """Role, host, port and database of a URL: what may be shown."""
+    try:
+        given = conninfo.conninfo_to_dict(plain_url(url))
+    except psycopg.Error:
+        return "PostgreSQL"
+    host, port = given.get("host") or "localhost", given.get("port") or 5432
+    return f"PostgreSQL {given.get('user') or ''}@{host}:{port}/{given.get('dbname') or ''}"
+
+
+@contextlib.contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Say what PostgreSQL refuses as one of our errors. The driver's own text is dropped: it may quote rows."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, place_of(url)) from None
+
+
+def translated(error: psycopg.Error, where: str) -> StoreError:
+    """Our error for one of the driver's, by its SQLSTATE."""
+    state = error.sqlstate or ""
+    said = _sentence(error)
+    connecting = isinstance(error, psycopg.OperationalError) and not state
+    if connecting and _is_refused_access(error):
+        state = "28P01"
+    if state in _ACCESS_STATES:
+        if state == "42501":
+            remedy = "Use a role that has this right, or run as the owner: energy-platform up"
+        else:
+            remedy = "Check the role and the password in the URL."
+        return StoreAccessError(said, where=where, remedy=remedy)
+    if connecting and "does not exist" in str(error):
+        return StoreError("There is no such database.", where=where, remedy="Make it: energy-platform up")
+    if connecting or state.startswith("08") or state in _UNAVAILABLE_STATES:
+        return StoreUnavailableError(
+            said, where=where, remedy="Check that it runs and can be reached: energy-platform up"
+        )
+    if state in _UNDEFINED_STATES:
+        return StoreError(said, where=where, remedy="Bring the schema up to date: energy-platform up")
+    return StoreError(
+        said, where=where, remedy="Nothing of this transaction was kept; mend the cause and run it again."
+    )
+
+
+def _is_refused_access(error: psycopg.Error) -> bool:
+    # while connecting, libpq gives a text and no SQLSTATE
+    text = str(error)
+    return any(
+        sign in text
+        for sign in ("password authentication failed", "no pg_hba.conf entry", "no password supplied", "28P01", "28000")
+    ) or ('role "' in text and "does not exist" in text)
+
+
+def _sentence(error: psycopg.Error) -> str:
+    state = error.sqlstate
+    if state is None:
+        refused = isinstance(error, psycopg.OperationalError)
+        if refused and _is_refused_access(error):
+            return "PostgreSQL refuses the role or its password."
+        return "PostgreSQL does not answer." if refused else f"PostgreSQL's driver refused: {type(error).__name__}."
+    if state.startswith("22"):
+        # the message quotes the value, which may be anybody's
+        return f"PostgreSQL refuses a value ({state}, {type(error).__name__})."
+    primary = (error.diag.message_primary or type(error).__name__).rstrip(".")
+    return f"PostgreSQL refuses ({state}): {primary}."

@@ -1,0 +1,168 @@
+"""The schema that the migrations make is the one that the contracts describe."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from energy_platform.domain.contracts import Contract
+from energy_platform.domain.errors import FieldTypeConflictError, StoreError
+from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.tables import TABLES
+from energy_platform.settings import Settings
+from energy_platform.stores.postgres import migrations
+from energy_platform.stores.postgres.bootstrap import ROLES, administrator_sql, ensure_roles
+from energy_platform.stores.postgres.migrations import SQL_TYPES, add_field, head, upgrade
+
+CONTRACTS = [("energy", table) for table in TABLES.values()] + [
+    ("timeseries", measurement) for measurement in MEASUREMENTS.values()
+]
+
+
+def admin(stores: Settings) -> psycopg.Connection:
+    return psycopg.connect(stores.postgres_admin_url.get_secret_value(), autocommit=True)
+
+
+@pytest.mark.parametrize(("schema", "contract"), CONTRACTS, ids=lambda value: getattr(value, "name", value))
+def test_live_columns_types_and_keys_are_the_contracts(stores: Settings, schema: str, contract: Contract) -> None:
+    with admin(stores) as connection:
+        relation = f"{schema}.{contract.name}"
+        columns = connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            [relation],
+        ).fetchall()
+        key = connection.execute(
+            "SELECT array_agg(a.attname ORDER BY k.ordinality) FROM pg_index i"
+            " CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(attnum, ordinality)"
+            " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+            " WHERE i.indrelid = %s::regclass AND i.indisprimary",
+            [relation],
+        ).fetchone()
+    expected = [(column.name, SQL_TYPES[column.type]) for column in contract.columns]
+    if schema == "energy":
+        expected.append(("estate", "text"))
+    assert [(name, type_) for name, type_, _ in columns][: len(expected)] == expected
+    assert key == (list(contract.key),)
+    required = {name for name, _, needed in columns if needed}
+    wanted = {column.name for column in contract.columns if column.required}
+    if schema == "energy":
+        assert required == wanted | set(contract.key) | {"estate"}
+    else:
+        assert required == set(contract.key)
+
+
+def test_every_tenant_owned_table_forces_row_level_security(stores: Settings) -> None:
+    with admin(stores) as connection:
+        rows = connection.execute(
+            "SELECT n.nspname || '.' || c.relname, c.relrowsecurity AND c.relforcerowsecurity"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname IN ('energy', 'timeseries') AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        ).fetchall()
+    assert {name for name, forced in rows if not forced} == {
+        "energy.alembic_version",
+        "energy.load_ledger",
+        "energy.backups",
+    }
+    assert {name for name, forced in rows if forced} == {f"{schema}.{table.name}" for schema, table in CONTRACTS} | {
+        "energy.quarantine",
+        "energy.claims",
+        "energy.audit_log",
+    }
+
+
+def test_head_is_what_alembic_says() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations._FOLDER))
+    assert ScriptDirectory.from_config(config).get_current_head() == head()
+
+
+def test_upgrade_at_head_is_quick_and_changes_nothing(stores: Settings) -> None:
+    started = time.monotonic()
+    upgrade(stores.postgres_admin_url.get_secret_value())
+    assert time.monotonic() - started < 1
+
+
+def scratch_database(stores: Settings, name: str) -> str:
+    """A further database of the owner's, which may not create one: by the server's superuser."""
+    import json
+
+    credentials = json.loads((stores.home / "credentials.json").read_text())
+    url = stores.postgres_admin_url.get_secret_value()
+    address = url.rpartition("@")[2].partition("/")[0]
+    superuser = f"postgresql://postgres:{credentials['postgres']}@{address}/postgres"
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}" OWNER energy_owner')
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+def test_two_upgrades_at_once_make_one_schema(stores: Settings) -> None:
+    url = scratch_database(stores, "two_upgrades")
+    with ThreadPoolExecutor(2) as pool:
+        for upgraded in [pool.submit(upgrade, url) for _ in range(2)]:
+            upgraded.result()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT version_num FROM energy.alembic_version").fetchall() == [(head(),)]
+        assert connection.execute(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent::regclass::text LIKE '%'"
+        ).fetchone()
+
+
+def test_a_newer_schema_is_refused_by_number(stores: Settings) -> None:
+    url = scratch_database(stores, "newer_schema")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE SCHEMA energy")
+        connection.execute("CREATE TABLE energy.alembic_version AS SELECT '9999' AS version_num")
+    with pytest.raises(StoreError, match="revision 9999"):
+        upgrade(url)
+
+
+def test_roles_are_made_again_without_harm(stores: Settings) -> None:
+    import json
+
+    credentials = json.loads((stores.home / "credentials.json").read_text())
+    address = stores.postgres_url.get_secret_value().rpartition("@")[2].partition("/")[0]
+    superuser = f"postgresql://postgres:{credentials['postgres']}@{address}/postgres"
+    passwords = {role: credentials[role] for role in ROLES}
+    for _ in range(2):
+        ensure_roles(superuser, dagster_database="dagster_again", passwords=passwords)
+    with psycopg.connect(superuser) as connection:
+        roles = dict(
+            connection.execute(
+                "SELECT rolname, rolbypassrls FROM pg_roles WHERE rolname LIKE 'energy%' AND rolcanlogin"
+                " AND NOT rolsuper AND NOT rolcreatedb AND NOT rolcreaterole"
+            ).fetchall()
+        )
+        assert roles == {"energy_owner": False, "energy_loader": True, "energy_backup": True, "energy_app": False}
+        owner = connection.execute(
+            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'dagster_again'"
+        ).fetchone()
+        assert owner == ("energy_owner",)
+    psycopg.connect(stores.postgres_app_url.get_secret_value()).close()
+
+
+def test_the_administrators_script_names_all_and_holds_no_password() -> None:
+    script = administrator_sql("dagster_x")
+    for role in ROLES:
+        assert f"ALTER ROLE {role} " in script
+        assert f"'<password of {role}>'" in script
+    assert 'CREATE DATABASE "dagster_x"' in script
+
+
+def test_a_field_is_added_once_and_keeps_its_type(stores: Settings) -> None:
+    url = scratch_database(stores, "further_fields")
+    upgrade(url)
+    for _ in range(2):
+        add_field(url, "energy_consumption", 'wärme "kWh"; --', "float")
+    with psycopg.connect(url) as connection:
+        assert migrations.field_types(connection, "energy_consumption")['wärme "kWh"; --'] == "double precision"
+    with pytest.raises(FieldTypeConflictError, match="double precision"):
+        add_field(url, "energy_consumption", 'wärme "kWh"; --', "text")
+    with pytest.raises(StoreError):
+        add_field(url, "nothing", "x", "float")
