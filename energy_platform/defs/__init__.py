@@ -1,0 +1,1 @@
+"""Dagster, and nothing but: one folder per data product."""

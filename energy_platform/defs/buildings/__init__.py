@@ -1,0 +1,1 @@
+"""Tenants, buildings, and the sensors in them."""

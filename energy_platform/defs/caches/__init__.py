@@ -1,0 +1,1 @@
+"""Keys in Redis, made from the time series."""

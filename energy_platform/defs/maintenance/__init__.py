@@ -1,0 +1,1 @@
+"""What keeps the data right: the nightly run, and the comparison of everything with everything."""

@@ -1,0 +1,154 @@
+"""Maintenance: the job that loads all, the job that compares all again, and the clock of both."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+from energy_platform.defs import facts
+from energy_platform.defs.clocks import schedule_status
+from energy_platform.defs.loading import PROOF, LoadEvent, ledger_of, readable_failures
+from energy_platform.defs.names import OWNERS, assets_of, key_of
+from energy_platform.defs.partitions import last_complete_day
+from energy_platform.defs.resources import PlatformResource
+from energy_platform.domain.days import DayRange
+from energy_platform.settings import Settings
+from energy_platform.sources.estate import Estate
+
+if TYPE_CHECKING:
+    from energy_platform.stores.postgres.ledger import LedgerEntry
+
+GROUP = "maintenance"
+VERIFICATION = dg.AssetKey(["maintenance", "verification"])
+NIGHT = "30 2 * * *"
+LATER_THAT_NIGHT = "30 3 * * *"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+class VerifyConfig(dg.Config):
+    """What a verification does with what it finds."""
+
+    fail_run: bool = Field(
+        default=True, description="Fail the run where a target differs; otherwise only the check turns red."
+    )
+
+
+def definitions(estate: Estate, settings: Settings) -> dg.Definitions:
+    """The verification, the jobs `migrate` and `verify`, and their schedules."""
+    loads = dg.AssetSelection.assets(*(key_of(asset) for asset in assets_of(estate)))
+    migrate = dg.define_asset_job(
+        "migrate",
+        selection=loads,
+        description="Moves every source into its target and proves it. What is proven already is left alone.",
+    )
+    verify = dg.define_asset_job(
+        "verify",
+        selection=dg.AssetSelection.assets(VERIFICATION),
+        description="Compares every source with every target again, content included: go or no-go.",
+    )
+    return dg.Definitions(
+        assets=[verification_asset(estate)],
+        jobs=[migrate, verify],
+        schedules=[nightly_load(estate, settings, migrate), nightly_verification(estate, settings, verify)],
+    )
+
+
+def verification_asset(estate: Estate) -> dg.AssetsDefinition:
+    """The comparison of every source with every target."""
+
+    @dg.asset(
+        key=VERIFICATION,
+        deps=[key_of(asset) for asset in assets_of(estate)],
+        group_name=GROUP,
+        kinds={"python"},
+        owners=OWNERS,
+        description="Every source compared with every target: rows changed, added or removed behind the platform's "
+        "back, in any day, building or field.",
+        code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(PROOF, asset=VERIFICATION, description="Every target holds what the sources hold.")
+        ],
+    )
+    def verification(
+        context: dg.AssetExecutionContext, config: VerifyConfig, platform: PlatformResource
+    ) -> Iterator[LoadEvent]:
+        from energy_platform.transfer.verify import verify
+
+        with readable_failures():
+            report = verify(platform.opened(), context.log.info)
+        metadata = facts.findings_metadata(report)
+        yield dg.AssetCheckResult(check_name=PROOF, passed=report.proved, metadata=metadata)
+        if not report.proved and config.fail_run:
+            raise dg.Failure(
+                description=f"Verification: {facts.findings_text(report)}", metadata=metadata, allow_retries=False
+            )
+        yield dg.MaterializeResult(metadata=metadata)
+
+    return verification
+
+
+def nightly_load(estate: Estate, settings: Settings, job: object) -> dg.ScheduleDefinition:
+    """Every night the day that has just ended, and every earlier one that is not proven."""
+
+    @dg.schedule(
+        name="nightly_load",
+        cron_schedule=NIGHT,
+        execution_timezone=str(estate.zone),
+        job=job,  # pyright: ignore[reportArgumentType]  an asset job that is not resolved yet
+        default_status=schedule_status(settings),
+        description="Loads the day that has ended, and every earlier one that is not proven.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext, platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
+        opened = platform.opened()
+        entries = [
+            entry
+            for asset in assets_of(estate)
+            if asset.startswith("timeseries/")
+            for entry in ledger_of(opened, asset)
+        ]
+        last = last_complete_day(estate, context.scheduled_execution_time)
+        days = days_due(entries, estate.first_day, last, closed=estate.last_day is not None)
+        if days is None:
+            return dg.SkipReason("All days of the estate are proven, and nothing more comes.")
+        return dg.RunRequest(run_key=None, tags={RANGE_START: days.first.isoformat(), RANGE_END: days.last.isoformat()})
+
+    return schedule
+
+
+def nightly_verification(estate: Estate, settings: Settings, job: object) -> dg.ScheduleDefinition:
+    """Every night, after the load."""
+    return dg.ScheduleDefinition(
+        name="nightly_verification",
+        cron_schedule=LATER_THAT_NIGHT,
+        execution_timezone=str(estate.zone),
+        job=job,  # pyright: ignore[reportArgumentType]  an asset job that is not resolved yet
+        default_status=schedule_status(settings),
+        description="Compares every source with every target again.",
+    )
+
+
+def days_due(entries: Sequence["LedgerEntry"], first: date, last: date, *, closed: bool) -> DayRange | None:
+    """The days that a nightly run has to load.
+
+    Args:
+        entries: of the time series in the ledger.
+        first: the estate's first day.
+        last: its last complete day.
+        closed: nothing more comes, so that only what is not proven is due.
+
+    Returns:
+        from the first day that is not proven for good, or that is newer than all in the ledger, to the last complete
+        one; None where no day is due.
+    """
+    if last < first:
+        return None
+    days = facts.by_day(entries)
+    if not days:
+        return DayRange(first, last)
+    newest = max(days)
+    due = [day for day, entry in days.items() if not entry.proven or (entry.open and day <= last)]
+    if not closed:
+        due.append(min(newest + timedelta(days=1), last))
+    return DayRange(min(due), max(last, *due)) if due else None
