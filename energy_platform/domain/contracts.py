@@ -55,6 +55,7 @@ REASONS: Mapping[str, str] = {
     "not_allowed": "The value is not one of the allowed ones.",
     "too_long": "The text is longer than the store can hold.",
     "unknown_sensor": "No source says in which building this sensor is.",
+    "withheld": "The row itself is fine, but so many others of its day were refused that the day was not loaded.",
     "conflict": "An earlier row has the same identity with other content; the first one wins.",
 }
 
@@ -191,8 +192,7 @@ class Contract:
             empty = pl.all_horizontal([pl.col(name).is_null() for name in self.any_of])
             checks.append((empty, "missing_value"))
         return pl.coalesce(
-            [pl.when(condition).then(pl.lit(reason)) for condition, reason in checks]
-            or [pl.lit(None, dtype=pl.String)]
+            [pl.when(condition).then(pl.lit(reason)) for condition, reason in checks] or [pl.lit(None, dtype=pl.String)]
         )
 
 

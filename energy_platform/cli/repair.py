@@ -1,0 +1,50 @@
+"""`energy-platform repair`: lists what no source accounts for, and removes it when told to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from energy_platform.cli.opening import Directory, EstateFile, opened
+
+#: How many points are listed for each target.
+LISTED = 20
+
+
+def repair(
+    directory: Directory = None,
+    estate: EstateFile = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them, after a typed confirmation.")] = False,
+    yes: Annotated[str, typer.Option("--confirm", help="The estate's code: removes without asking, for scripts.")] = "",
+) -> None:
+    """List points and rows that no source accounts for; with --remove, take them out of the targets.
+
+    What is removed is marked unproven: run `energy-platform migrate` afterwards, which proves it again.
+    """
+    from energy_platform.transfer.repair import remove as remove_all
+    from energy_platform.transfer.repair import unaccounted
+
+    console = Console()
+    with opened(directory, estate) as platform:
+        items = unaccounted(platform)
+        if not items:
+            console.print("Every point and row is accounted for.")
+            return
+        for item in items:
+            table = Table(*item.points.columns, title=f"{item.asset}: {item.points.height}", title_justify="left")
+            for row in item.points.head(LISTED).iter_rows():
+                table.add_row(*(str(value) for value in row))
+            console.print(table)
+        if not remove:
+            console.print("Nothing was removed: `energy-platform repair --remove` does it.")
+            raise typer.Exit(1)
+        code = platform.estate.code
+        typed = yes or typer.prompt(f"Type the estate's code ({code}) to remove them")
+        if typed != code:
+            console.print("That is not the estate's code: nothing was removed.")
+            raise typer.Exit(2)
+        count = remove_all(platform, items)
+        console.print(f"{count} removed. Run `energy-platform migrate` to prove their partitions again.")

@@ -1,0 +1,67 @@
+"""The platform at work: an estate, its stores, and what a survey of the sources has told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from energy_platform.domain.contracts import Contract
+from energy_platform.settings import Settings
+from energy_platform.sources.estate import Estate
+from energy_platform.stores.cache.redis import BuildingCache
+from energy_platform.stores.objects.interface import ObjectStore
+from energy_platform.stores.objects.opening import open_object_store
+from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.timeseries.interface import TimeSeries
+from energy_platform.stores.timeseries.opening import open_timeseries
+from energy_platform.transfer.mapping import contract_of
+from energy_platform.transfer.survey import Survey, survey
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that a load or a verification works with.
+
+    Attributes:
+        settings: with the addresses of all stores filled in.
+        estate: whose data it is.
+        now: one instant for the whole run, so that all rows are judged alike; UTC.
+    """
+
+    settings: Settings
+    estate: Estate
+    postgres: PostgresStore
+    timeseries: TimeSeries
+    cache: BuildingCache
+    objects: ObjectStore
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def survey(self) -> Survey:
+        """What the sources speak of; looked over again only where a source has changed."""
+        return survey(self.estate, self.now, self.settings.batch_rows)
+
+    def contract(self, target: str) -> Contract:
+        """The contract of a measurement or table, with the extra fields of this estate."""
+        has_extra = any(spec.extra for spec in self.estate.sources_of(target))
+        return contract_of(target, self.survey().extra_fields.get(target) if has_extra else None)
+
+
+@contextmanager
+def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
+    """The platform over the stores that the settings name; the connections are closed when the block ends."""
+    timeseries = open_timeseries(settings)
+    cache = BuildingCache(settings.redis_url)
+    try:
+        yield Platform(
+            settings,
+            estate,
+            PostgresStore(settings.postgres_url),
+            timeseries,
+            cache,
+            open_object_store(settings.objects_url, settings.home),
+        )
+    finally:
+        timeseries.close()
+        cache.close()

@@ -1,0 +1,222 @@
+"""From the raw record batches of a source to canonical rows of its target, each accepted or refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from energy_platform.domain.contracts import UNDATED_REASONS, Column, ColumnType, Contract, Measurement
+from energy_platform.domain.days import local_day, start_of
+from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.tables import TABLES
+from energy_platform.sources.estate import Estate, Role, SourceSpec
+from energy_platform.sources.source import Source
+from energy_platform.transfer.conversion import as_floats, convert
+
+#: The tenant of refused rows whose own tenant cannot be read.
+UNASSIGNED = "unassigned"
+#: Columns that travel beside the canonical ones.
+KEY, ORDER, SOURCE, DAY, REASON, RAW = "@key", "@order", "@source", "@day", "@reason", "@raw"
+#: What a reading says of its sensor: it stands in the sensor register, not in the point.
+SENSOR_ATTRIBUTES: tuple[Column, ...] = (
+    Column("unit", "text"),
+    Column("floor", "integer"),
+    Column("room_type", "text"),
+)
+MAIN_METER = "main"
+
+
+@dataclass(slots=True)
+class ClockChanges:
+    """Local times that exist twice, or not at all, that were met on the way."""
+
+    ambiguous: int = 0
+    nonexistent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRules:
+    """All that mapping a source needs to know beside the source itself.
+
+    Attributes:
+        estate: whose sources these are.
+        contract: of the target, with the estate's extra fields.
+        now: rows later than this lie in the future.
+        building_of_sensor: frame tenant_id, sensor_id, building_id; for sources that name a building by its sensor.
+        with_attributes: carry `SENSOR_ATTRIBUTES` of readings along.
+        clock_changes: counted here.
+    """
+
+    estate: Estate
+    contract: Contract
+    now: datetime
+    building_of_sensor: pl.DataFrame | None = None
+    with_attributes: bool = False
+    clock_changes: ClockChanges = field(default_factory=ClockChanges)
+
+
+def contract_of(target: str, extra: Mapping[str, ColumnType] | None = None) -> Contract:
+    """The contract of a measurement or table, with the extra fields that an estate feeds."""
+    if target in MEASUREMENTS:
+        fields = tuple(Column(name, kind, description="Named by estate.yaml.") for name, kind in (extra or {}).items())
+        return MEASUREMENTS[target].with_fields(fields)
+    return TABLES[target]
+
+
+def mapped_batches(source: Source, position: int, rules: MappingRules, batch_rows: int) -> Iterator[pl.DataFrame]:
+    """Canonical frames of a source, in its order.
+
+    Besides the contract's columns they hold `@source` (its position in the estate), `@order`, `@key`, `@day` (local
+    day; null for tables and for rows that fall on none), `@reason` (null where accepted) and `@raw` (the source's
+    columns as JSON, only where refused).
+    """
+    for raw in source.batches(batch_rows):
+        for batch in _wide_to_long(raw, source.spec):
+            yield _map(batch, source.spec, position, rules)
+
+
+def _wide_to_long(raw: pl.DataFrame, spec: SourceSpec) -> Iterator[pl.DataFrame]:
+    """Each value column of a wide source as readings of its own; an empty cell is no reading."""
+    if spec.shape != "wide":
+        yield raw
+        return
+    for column, sensor_type in spec.values.items():
+        cells = raw.filter(pl.col(column).is_not_null())
+        yield cells.with_columns(
+            pl.col(column).alias("@value"),
+            pl.lit(sensor_type).alias("@type"),
+            pl.lit(column).alias("@column"),
+            (pl.col(KEY) + pl.lit(f"#{column}")).alias(KEY),
+        )
+
+
+def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules) -> pl.DataFrame:
+    contract, zone = rules.contract, rules.estate.zone
+    columns: dict[str, pl.Series] = {}
+    refusals: list[tuple[pl.Series, str]] = []
+    wanted = [*contract.columns, *(SENSOR_ATTRIBUTES if rules.with_attributes else ())]
+    for column in wanted:
+        converted = convert(_raw_column(raw, column.name, spec, rules), column.type, zone)
+        columns[column.name] = converted.values.alias(column.name)
+        if converted.refused.any() and column not in SENSOR_ATTRIBUTES:
+            refusals.append((converted.refused, converted.reason))
+        if column.name == "time":
+            rules.clock_changes.ambiguous += converted.ambiguous
+            rules.clock_changes.nonexistent += converted.nonexistent
+    frame = pl.DataFrame(columns).with_columns(
+        raw.get_column(KEY), raw.get_column(ORDER), pl.lit(position, dtype=pl.Int32).alias(SOURCE)
+    )
+    frame = _fill(frame, contract, spec, rules)
+    frame = frame.with_columns(_reason(refusals, frame, contract, spec, rules).alias(REASON))
+    day = local_day("time", zone) if isinstance(contract, Measurement) else pl.lit(None, dtype=pl.Date)
+    undated = pl.col(REASON).is_in(list(UNDATED_REASONS))
+    frame = frame.with_columns(pl.when(undated.fill_null(value=False)).then(None).otherwise(day).alias(DAY))
+    refused = frame.get_column(REASON).is_not_null()
+    if not refused.any():
+        return frame.with_columns(pl.lit(None, dtype=pl.String).alias(RAW))
+    plain = [name for name in raw.columns if not name.startswith("@") or name == "@group"]
+    content = raw.select(pl.struct(pl.col(plain).cast(pl.String)).struct.json_encode().alias(RAW)).to_series()
+    # PostgreSQL's JSON cannot hold U+0000
+    content = content.str.replace_all("\\u0000", "\\ufffd", literal=True)
+    return frame.with_columns(pl.when(pl.col(REASON).is_not_null()).then(content).alias(RAW))
+
+
+def _raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, rules: MappingRules) -> pl.Series:
+    """The source's values for a canonical column; nulls where it names none."""
+    absent = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
+    if spec.shape == "wide" and name in {"value", "sensor_type"}:
+        return raw.get_column("@value" if name == "value" else "@type")
+    role = spec.roles.get(name)
+    if role is None:
+        if name in spec.extra:
+            return raw.get_column(spec.extra[name])
+        if name == "attributes" and spec.extra:
+            chosen = [pl.col(column).alias(key) for key, column in sorted(spec.extra.items())]
+            return raw.select(pl.struct(chosen).struct.json_encode()).to_series()
+        if name == "tenant_id":
+            return pl.repeat(rules.estate.tenant_code, raw.height, dtype=pl.String, eager=True)
+        return absent
+    if role.from_sensor:
+        return absent
+    return _role_values(raw, role)
+
+
+def _role_values(raw: pl.DataFrame, role: Role) -> pl.Series:
+    if role.column is None:
+        constant = role.constant
+        value = constant if isinstance(constant, (bool, int, float)) else str(constant)
+        return pl.repeat(value, raw.height, eager=True)
+    values = raw.get_column(role.column)
+    if role.map:
+        text = values.cast(pl.String)
+        return text.replace(dict(role.map))
+    return values
+
+
+def _fill(frame: pl.DataFrame, contract: Contract, spec: SourceSpec, rules: MappingRules) -> pl.DataFrame:
+    """Values that follow from others: absent tags, the main meter, a sensor's building, a wide source's sensors."""
+    if spec.shape == "wide" and "sensor_id" not in spec.roles:
+        column = frame.get_column(KEY).str.split("#").list.last()
+        frame = frame.with_columns((pl.col("building_id") + "." + column).alias("sensor_id"))
+    if "meter_id" in frame.columns:
+        meter = pl.col("meter_id")
+        frame = frame.with_columns(pl.when(meter.is_null() | (meter == "")).then(pl.lit(MAIN_METER)).otherwise(meter))
+    building = spec.roles.get("building_id")
+    if building is not None and building.from_sensor and rules.building_of_sensor is not None:
+        frame = frame.drop("building_id").join(
+            rules.building_of_sensor, on=["tenant_id", "sensor_id"], how="left", maintain_order="left"
+        )
+    optional_tags = [
+        name for name in contract.key if contract.column(name).type == "text" and not contract.column(name).required
+    ]
+    return frame.with_columns(pl.col(name).fill_null("") for name in optional_tags)
+
+
+def _reason(
+    refusals: list[tuple[pl.Series, str]],
+    frame: pl.DataFrame,
+    contract: Contract,
+    spec: SourceSpec,
+    rules: MappingRules,
+) -> pl.Expr:
+    """The first reason for which a row is refused; those that leave it without a day come first."""
+    reasons: list[pl.Expr] = []
+    if isinstance(contract, Measurement):
+        reasons += _undated_reasons(rules)
+    building = spec.roles.get("building_id")
+    if building is not None and building.from_sensor:
+        known = pl.col("sensor_id").is_not_null() & (pl.col("sensor_id") != "")
+        reasons.append(pl.when(known & pl.col("building_id").is_null()).then(pl.lit("unknown_sensor")))
+    reasons += [pl.when(mask).then(pl.lit(reason)) for mask, reason in refusals]
+    reasons.append(contract.violation())
+    nul = [
+        pl.col(column.name).str.contains("\x00", literal=True) for column in contract.columns if column.type == "text"
+    ]
+    reasons.append(pl.when(pl.any_horizontal(nul)).then(pl.lit("not_allowed")))
+    return pl.coalesce(reasons)
+
+
+def _undated_reasons(rules: MappingRules) -> list[pl.Expr]:
+    estate, time = rules.estate, pl.col("time")
+    found = [
+        pl.when(time.is_null()).then(pl.lit("unreadable_time")),
+        pl.when(time < start_of(estate.first_day, estate.zone)).then(pl.lit("before_first_day")),
+        pl.when(time > rules.now).then(pl.lit("in_the_future")),
+    ]
+    if estate.last_day is not None:
+        end = start_of(estate.last_day + timedelta(days=1), estate.zone)
+        found.append(pl.when(time >= end).then(pl.lit("after_last_day")))
+    return found
+
+
+def inferred_type(raw: pl.Series) -> ColumnType:
+    """The type of an extra field's values: float where all are numbers, boolean where all are flags, else text."""
+    present = raw.drop_nulls()
+    if raw.dtype == pl.Boolean:
+        return "boolean"
+    if raw.dtype == pl.String:
+        present = present.filter(present.str.strip_chars() != "")
+    return "float" if as_floats(present).null_count() == 0 else "text"

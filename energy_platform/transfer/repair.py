@@ -1,0 +1,130 @@
+"""Repair: points and rows that no source accounts for, and their removal when a person says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from energy_platform.domain.days import local_day
+from energy_platform.domain.tables import TABLES
+from energy_platform.stores.postgres import claims, ledger, rows
+from energy_platform.transfer.assets import assets_of
+from energy_platform.transfer.context import Platform
+from energy_platform.transfer.judging import judge
+from energy_platform.transfer.load import LoadOptions
+from energy_platform.transfer.load_tables import ExpectedTable
+from energy_platform.transfer.mapping import DAY
+from energy_platform.transfer.series import without_claimed
+from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.verdicts import source_summaries_in
+from energy_platform.transfer.verify import expected_points
+
+
+@dataclass(frozen=True, slots=True)
+class Unaccounted:
+    """Points or rows of one asset that are not what any source holds.
+
+    Attributes:
+        asset: e.g. `timeseries/sensor_data`.
+        points: identities, and `@day` for a time series.
+    """
+
+    asset: str
+    points: pl.DataFrame
+
+
+def unaccounted(platform: Platform) -> list[Unaccounted]:
+    """Everything in the targets that no source accounts for: unknown identities, and stale or unknown field values.
+
+    A partition that a retired source has fed is left alone: what it held can no longer be told apart.
+    """
+    found: list[Unaccounted] = []
+    for asset in assets_of(platform.estate):
+        place, name = asset.split("/", 1)
+        if place == "timeseries":
+            points = _unaccounted_points(platform, name)
+        elif place == "postgres":
+            points = _unaccounted_rows(platform, name)
+        else:
+            continue
+        if points.height:
+            found.append(Unaccounted(asset, points))
+    return found
+
+
+def remove(platform: Platform, items: list[Unaccounted]) -> int:
+    """Remove them from the targets, and mark their partitions unproven so that the next load proves them again."""
+    removed = 0
+    for item in items:
+        place, name = item.asset.split("/", 1)
+        if place == "timeseries":
+            contract = platform.contract(name)
+            platform.timeseries.delete(contract, item.points.drop(DAY))  # pyright: ignore[reportArgumentType]
+            partitions = {day.isoformat() for day in item.points.get_column(DAY).unique()}
+        else:
+            with platform.postgres.connection() as connection:
+                rows.delete_rows(connection, TABLES[name], item.points)
+            partitions = {"all"}
+        removed += item.points.height
+        _mark(platform, item.asset, partitions)
+    return removed
+
+
+def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
+    asset = f"timeseries/{name}"
+    present = source_versions(platform.estate.sources_of(name))
+    retired = {spec.name for spec in platform.estate.sources_of(name)} - present.keys()
+    with platform.postgres.connection() as connection:
+        entries = ledger.read(connection, platform.estate.code, asset)
+        tenants = platform.survey().tenants
+        others = claims.others(connection, platform.estate.code, name, tenants)
+    untouchable = {entry.partition for entry in entries if retired & source_summaries_in(entry).keys()}
+    contract, staging = expected_points(platform, name, retired)
+    with staging:
+        chunks = [judge(chunk, contract).standing.select(contract.column_names) for chunk in staging.chunks()]
+    expected = pl.concat(chunks) if chunks else contract.empty()
+    identity = list(contract.key)
+    fields = [column.name for column in contract.fields]
+    wrong: list[pl.DataFrame] = []
+    for batch in platform.timeseries.read(contract, list(tenants)):
+        points = without_claimed(batch, contract, others)
+        joined = points.join(
+            expected.with_columns(pl.lit(value=True).alias("@known")),
+            on=identity,
+            how="left",
+            nulls_equal=True,
+            suffix="@expected",
+        )
+        stale = [pl.col(field).is_not_null() & pl.col(f"{field}@expected").is_null() for field in fields]
+        strangers = [pl.col(c).is_not_null() for c in points.columns if c not in contract.column_names]
+        wrong.append(joined.filter(pl.any_horizontal(pl.col("@known").is_null(), *stale, *strangers)).select(identity))
+    if not wrong:
+        return contract.empty().select(identity).with_columns(pl.lit(None, dtype=pl.Date).alias(DAY))
+    found = pl.concat(wrong).with_columns(local_day("time", platform.estate.zone).alias(DAY))
+    return found.filter(~pl.col(DAY).cast(pl.String).is_in(sorted(untouchable)))
+
+
+def _unaccounted_rows(platform: Platform, name: str) -> pl.DataFrame:
+    contract, estate = TABLES[name], platform.estate
+    present = source_versions(estate.sources_of(name))
+    keys = list(contract.key)
+    if len(present) < len(estate.sources_of(name)):
+        return contract.empty().select(keys)
+    expected = ExpectedTable(platform, name, LoadOptions(), set()).standing
+    with platform.postgres.connection() as connection:
+        known = ledger.estates(connection) - {estate.code}
+        held = rows.read_rows(connection, contract, list(platform.survey().tenants))
+    ours = held.filter(~pl.col("estate").is_in(sorted(known)))
+    return ours.join(expected.select(keys), on=keys, how="anti", nulls_equal=True).select(keys)
+
+
+def _mark(platform: Platform, asset: str, partitions: set[str]) -> None:
+    with platform.postgres.connection() as connection:
+        entries = ledger.read(connection, platform.estate.code, asset)
+        changed = [
+            replace(entry, proven=False, reason="repaired: to be proved again")
+            for entry in entries
+            if entry.partition in partitions
+        ]
+        ledger.record(connection, changed)

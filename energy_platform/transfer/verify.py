@@ -1,0 +1,240 @@
+"""Verification: every source against every target again, the whole target included.
+
+A point that no source accounts for fails it, in whatever year, building or field it stands. What is found to differ is
+marked unproven in the ledger, so that the next load repairs what can be repaired by loading.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import cast
+
+import polars as pl
+
+from energy_platform.domain.accounts import UNDATED, WHOLE
+from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.summaries import Summary
+from energy_platform.domain.tables import TABLES
+from energy_platform.stores.postgres import claims, ledger, quarantine, rows
+from energy_platform.stores.postgres.ledger import LedgerEntry
+from energy_platform.transfer.assets import assets_of
+from energy_platform.transfer.building_cache import (
+    LATEST,
+    NOTIFICATIONS,
+    cache_problems,
+    expected_latest,
+    expected_notifications,
+)
+from energy_platform.transfer.context import Platform
+from energy_platform.transfer.judging import judge, summaries_by_day_and_source
+from energy_platform.transfer.load import LoadOptions, explain, target_summaries
+from energy_platform.transfer.load_tables import ExpectedTable, table_summary
+from energy_platform.transfer.mapping import MappingRules
+from energy_platform.transfer.model_files import ARTIFACTS, model_rows
+from energy_platform.transfer.staging import Staging
+from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.verdicts import source_summaries_in, summary_in, total_accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that verification found wrong.
+
+    Attributes:
+        asset: the target, e.g. `timeseries/sensor_data`.
+        source: the sources that feed it, by name.
+        partition: ISO day, `undated` or `all`.
+        reason: what is wrong, and what to do where that is known.
+    """
+
+    asset: str
+    source: str
+    partition: str
+    reason: str
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What a verification found.
+
+    Attributes:
+        findings: empty where everything is as it should be.
+        warnings: retired sources and the like.
+        assets: names of the assets that were looked at.
+        seconds: wall time.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    assets: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def proved(self) -> bool:
+        """Go or no-go."""
+        return not self.findings
+
+
+def verify(platform: Platform, log: Callable[[str], None] = lambda _message: None) -> VerifyReport:
+    """Compare all sources of the estate with all targets."""
+    started = time.monotonic()
+    report = VerifyReport()
+    for asset in assets_of(platform.estate):
+        log(f"verifying {asset}")
+        place, name = asset.split("/", 1)
+        if place == "timeseries":
+            findings = _verify_measurement(platform, name, report)
+        elif place == "postgres":
+            findings = _verify_table(platform, name, report)
+        elif asset == ARTIFACTS:
+            findings = _verify_models(platform)
+        else:
+            findings = _verify_cache(platform, asset)
+        _mark_unproven(platform, asset, findings)
+        report.assets.append(asset)
+        report.findings += findings
+    report.findings += _verify_quarantine(platform)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def expected_points(platform: Platform, name: str, retired: set[str]) -> tuple[Measurement, Staging]:
+    """A staging that holds all rows of a measurement's sources. The caller closes it."""
+    contract = cast(Measurement, platform.contract(name))
+    survey = platform.survey()
+    rules = MappingRules(platform.estate, contract, platform.now, building_of_sensor=survey.building_of_sensor)
+    staging = Staging(rules, None, platform.settings.spill_rows)
+    for spec in platform.estate.sources_of(name):
+        if spec.name not in retired:
+            staging.read(spec, platform.estate.sources.index(spec), platform.settings.batch_rows)
+    return contract, staging
+
+
+def _verify_measurement(platform: Platform, name: str, report: VerifyReport) -> list[Finding]:
+    asset = f"timeseries/{name}"
+    specs = platform.estate.sources_of(name)
+    entries, retired = _ledger_and_retired(platform, asset, report)
+    contract, staging = expected_points(platform, name, retired)
+    tenants = platform.survey().tenants
+    expected: dict[str, Summary] = {}
+    with staging:
+        for chunk in staging.chunks():
+            standing = judge(chunk, contract).standing
+            for (day, _source), summary in summaries_by_day_and_source(standing, contract).items():
+                partition = cast(date, day).isoformat()
+                expected[partition] = expected.get(partition, Summary()) + summary
+    for entry in entries.values():
+        for source, summary in source_summaries_in(entry).items():
+            if source in retired:
+                expected[entry.partition] = expected.get(entry.partition, Summary()) + summary
+    with platform.postgres.connection() as connection:
+        others = claims.others(connection, platform.estate.code, name, tenants)
+    found = {day.isoformat(): summary for day, summary in target_summaries(platform, contract, tenants, others).items()}
+    sources = ", ".join(spec.name for spec in specs)
+    findings: list[Finding] = []
+    for partition in sorted({*expected, *found, *(key for key in entries if key != UNDATED)}):
+        entry = entries.get(partition)
+        ours, theirs = expected.get(partition, Summary()), found.get(partition, Summary())
+        reason = explain(ours.differences(theirs), ours, theirs)
+        if not reason and entry is None:
+            reason = "the ledger holds no proof of this day: run `energy-platform migrate`"
+        elif not reason and entry is not None and not entry.proven:
+            reason = entry.reason
+        if reason:
+            findings.append(Finding(asset, sources, partition, reason))
+    return findings
+
+
+def _verify_table(platform: Platform, name: str, report: VerifyReport) -> list[Finding]:
+    asset = f"postgres/{name}"
+    entries, retired = _ledger_and_retired(platform, asset, report)
+    entry = entries.get(WHOLE)
+    sources = ", ".join(spec.name for spec in platform.estate.sources_of(name)) or "derived from the data"
+    if entry is None:
+        return [Finding(asset, sources, WHOLE, "the ledger holds no proof: run `energy-platform migrate`")]
+    expected = ExpectedTable(platform, name, LoadOptions(), retired)
+    contract = TABLES[name]
+    with platform.postgres.connection() as connection:
+        found = table_summary(connection, contract, platform.survey().tenants, platform.estate.code)
+    ours = Summary.of(expected.standing, contract.columns)
+    if retired or ours.rows != entry.rows:
+        # rows that another estate has loaded first do not stand here under this estate's name
+        proven = summary_in(entry)
+        ours = proven if retired or (proven.rows < ours.rows and _shared(platform, name, ours, proven)) else ours
+    reason = explain(ours.differences(found), ours, found) or entry.reason
+    return [Finding(asset, sources, WHOLE, reason)] if reason else []
+
+
+def _shared(platform: Platform, name: str, ours: Summary, proven: Summary) -> bool:
+    """Whether other estates hold exactly the rows that this one does not."""
+    contract = TABLES[name]
+    with platform.postgres.connection() as connection:
+        every = rows.read_rows(connection, contract, list(platform.survey().tenants))
+    return every.height >= ours.rows > proven.rows
+
+
+def _verify_models(platform: Platform) -> list[Finding]:
+    folder = platform.estate.models_folder
+    findings: list[Finding] = []
+    present = {key.rsplit("/", 1)[-1]: key for key in platform.objects.keys()}
+    for row in model_rows(platform.estate).iter_rows(named=True):
+        key = present.get(row["sha256"])
+        if key is None:
+            reason = f"{row['file_name']} is not in the object store"
+        elif not platform.objects.verify(key):
+            reason = f"the stored copy of {row['file_name']} is not what it was"
+        else:
+            continue
+        findings.append(Finding(ARTIFACTS, str(folder), WHOLE, f"{reason}: run `energy-platform migrate`"))
+    return findings
+
+
+def _verify_cache(platform: Platform, asset: str) -> list[Finding]:
+    expected = {LATEST: expected_latest, NOTIFICATIONS: expected_notifications}[asset](platform)
+    source = "timeseries/sensor_data" if asset == LATEST else "timeseries/alerts"
+    return [Finding(asset, source, WHOLE, problem) for problem in cache_problems(platform, asset, expected)]
+
+
+def _verify_quarantine(platform: Platform) -> list[Finding]:
+    """Whether every row that the ledger says was refused stands in the quarantine."""
+    estate = platform.estate.code
+    with platform.postgres.connection() as connection:
+        accounts = total_accounts(ledger.read(connection, estate))
+        counts = quarantine.counts(connection, estate)
+    held = dict(counts.group_by("source").agg(pl.col("rows").sum()).iter_rows())
+    findings: list[Finding] = []
+    for source, account in accounts.items():
+        refused = account.quarantined - account.reasons.get("withheld", 0)
+        if held.get(source, 0) != refused:
+            reason = f"{held.get(source, 0)} rows stand in the quarantine, the ledger counts {refused}"
+            findings.append(Finding("postgres/quarantine", source, WHOLE, reason))
+    return findings
+
+
+def _ledger_and_retired(
+    platform: Platform, asset: str, report: VerifyReport
+) -> tuple[dict[str, LedgerEntry], set[str]]:
+    with platform.postgres.connection() as connection:
+        entries = {entry.partition: entry for entry in ledger.read(connection, platform.estate.code, asset)}
+    specs = platform.estate.sources_of(asset.split("/", 1)[1])
+    present = source_versions(specs)
+    retired = {spec.name for spec in specs if spec.name not in present}
+    report.warnings += [f"{name} is retired: the file is gone, its last proven figures stand." for name in retired]
+    return entries, retired
+
+
+def _mark_unproven(platform: Platform, asset: str, findings: list[Finding]) -> None:
+    if not findings:
+        return
+    reasons = {finding.partition: finding.reason for finding in findings}
+    with platform.postgres.connection() as connection:
+        entries = ledger.read(connection, platform.estate.code, asset)
+        wrong = [
+            replace(entry, proven=False, reason=reasons[entry.partition])
+            for entry in entries
+            if entry.partition in reasons and entry.proven
+        ]
+        ledger.record(connection, wrong)
