@@ -1,0 +1,1 @@
+"""Reads an estate, and never writes to it."""

@@ -1,0 +1,1 @@
+"""Sources that are arrays in JSON files."""

@@ -1,0 +1,169 @@
+"""Reads a CSV file as a stream: every value is its exact text, and a row that is not like the header is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from energy_platform.domain.errors import SourceError
+from energy_platform.sources.csv.header import Header, read_header
+from energy_platform.sources.naming import listed
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source
+from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
+from energy_platform.sources.text import Utf8Stream, detect_encoding
+
+_BLOCK_BYTES = 4 << 20
+_HEADER_BYTES = 1 << 20
+# A row of our own behind the last one: where it does not come back, an open quote has swallowed it.
+_END = "\x1a end of file \x1a"
+_INTEGER = r"^[+-]?[0-9]{1,18}$"
+
+
+class CsvSource(Source):
+    """A CSV file. All columns are String; an empty value is null, a quoted empty one is the empty text."""
+
+    #: How much of the file is parsed at once; a single row cannot be longer.
+    block_bytes = _BLOCK_BYTES
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns, as the header has them; an unnamed one is the empty text."""
+        return self._open()[1].names
+
+    def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """All rows; see `Source.batches`."""
+        encoding, header = self._open()
+        by_key = self.spec.key is not None and self._key_is_integer(encoding, header)
+        row = 0
+        for frame in self._frames(encoding, header, header.names):
+            for part in frame.iter_slices(batch_rows):
+                yield self._identified(part, row, by_key=by_key)
+                row += part.height
+
+    def _identified(self, frame: pl.DataFrame, rows_before: int, *, by_key: bool) -> pl.DataFrame:
+        number = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64)
+        key = number.cast(pl.String)
+        if self.spec.key is not None:
+            key = pl.coalesce(pl.col(self.spec.key), key)
+        order = pl.col(self.spec.key or "").cast(pl.Int64) if by_key else number
+        return frame.with_columns(key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN))
+
+    def _key_is_integer(self, encoding: str, header: Header) -> bool:
+        """Whether every row has a key that is a whole number, so that the key says which row came first."""
+        key = self.spec.key or ""
+        return all(
+            frame.select(pl.col(key).str.contains(_INTEGER).fill_null(value=False).all()).item()
+            for frame in self._frames(encoding, header, (key,))
+        )
+
+    def _open(self) -> tuple[str, Header]:
+        spec = self.spec
+        encoding = detect_encoding(spec.path, spec.name, spec.encoding)
+        with Utf8Stream(spec.path, spec.name, encoding) as stream:
+            head = stream.read(_HEADER_BYTES)
+            whole = not stream.read(1)
+        text = head.decode("utf-8", "ignore") + ("\n" if whole else "")
+        if not text.strip("\r\n"):
+            raise SourceError(
+                "The file holds nothing but blank lines.",
+                where=spec.name,
+                remedy="Export it again, with a header, or ignore it in the estate file with a reason.",
+            )
+        header = read_header(text, spec.separator)
+        if header is None:
+            raise SourceError(
+                "The header does not end: a quote in it is not closed.",
+                where=spec.name,
+                remedy="Close the quote in the first line.",
+            )
+        twice = sorted({name for name in header.names if header.names.count(name) > 1})
+        if twice:
+            raise SourceError(
+                f"The header names columns twice: {listed(twice)}.",
+                where=spec.name,
+                remedy="Give each column a name of its own.",
+            )
+        self._check_columns(header.names)
+        length = len(text[: header.length].encode())
+        return encoding, Header(header.names, header.separator, length)
+
+    def _frames(self, encoding: str, header: Header, wanted: tuple[str, ...]) -> Iterator[pl.DataFrame]:
+        """Blocks of rows with the wanted columns, as String."""
+        # Arrow refuses two columns of one name, and ours are checked: numbers keep any name out of its way
+        names = [str(position) for position in range(len(header.names))]
+        picked = [names[header.names.index(name)] for name in wanted]
+        # The end mark has to be seen, so the first column is always read
+        read = picked if names[0] in picked else [names[0], *picked]
+        refused: list[Any] = []
+
+        def refuse(bad: Any) -> str:
+            refused.append(bad)
+            return "error"
+
+        tail = ("\n" + _END + header.separator * (len(names) - 1) + "\n").encode()
+        rows = 0
+        last: pl.DataFrame | None = None
+        with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail) as stream:
+            try:
+                reader = arrow_csv.open_csv(
+                    pa.PythonFile(stream, mode="r"),
+                    # one thread: only then are rows numbered
+                    read_options=arrow_csv.ReadOptions(
+                        use_threads=False, block_size=self.block_bytes, column_names=names
+                    ),
+                    parse_options=arrow_csv.ParseOptions(
+                        delimiter=header.separator, newlines_in_values=True, invalid_row_handler=refuse
+                    ),
+                    convert_options=arrow_csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()),
+                        include_columns=read,
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=False,
+                        null_values=[""],
+                        check_utf8=False,
+                    ),
+                )
+                for batch in reader:
+                    if last is not None and last.height:
+                        yield last.select(picked).rename(dict(zip(picked, wanted, strict=True)))
+                    rows += batch.num_rows
+                    last = pl.DataFrame(pl.from_arrow(batch))
+            except pa.ArrowInvalid as error:
+                raise self._explained(error, refused, rows, len(names)) from None
+        assert last is not None
+        if last.item(last.height - 1, 0) != _END:
+            raise SourceError(
+                f"A quote opens in row {rows} and is never closed.",
+                where=self.spec.name,
+                remedy="Close the quote in that row, or double it where it belongs to the text.",
+            )
+        if last.height > 1:
+            yield last.head(-1).select(picked).rename(dict(zip(picked, wanted, strict=True)))
+
+    def _explained(self, error: pa.ArrowInvalid, refused: list[Any], rows: int, expected: int) -> SourceError:
+        name = self.spec.name
+        if refused:
+            bad = refused[-1]
+            if _END in bad.text:
+                return SourceError(
+                    f"A quote opens in row {bad.number} and is never closed.",
+                    where=name,
+                    remedy="Close the quote in that row, or double it where it belongs to the text.",
+                )
+            return SourceError(
+                f"Row {bad.number} has {bad.actual_columns} columns where the header has {expected}.",
+                where=name,
+                remedy="Mend that row (the first one of data is 1): a value with a separator in it needs quotes.",
+            )
+        if "straddl" in str(error):
+            return SourceError(
+                f"A row after row {rows} is longer than {self.block_bytes >> 20} MiB.",
+                where=name,
+                remedy="Look for a quote that is never closed.",
+            )
+        message = re.sub(r"\s+", " ", str(error))
+        return SourceError(f"After row {rows} it is no valid CSV: {message}.", where=name, remedy="Export it again.")

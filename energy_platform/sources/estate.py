@@ -1,0 +1,511 @@
+"""Reads estate.yaml: what each file of a folder is. Opens no data file, and is quick: Dagster's definitions load it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from energy_platform.domain.contracts import Contract
+from energy_platform.domain.days import zone_of
+from energy_platform.domain.errors import EstateError
+from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.tables import TABLES
+from energy_platform.sources.naming import listed, suggestion
+from energy_platform.sources.spec import Estate, Kind, Role, SourceSpec
+from energy_platform.sources.yaml_file import load_yaml
+
+__all__ = ["Estate", "Role", "SourceSpec", "check_estate", "read_estate"]
+
+#: The file that an estate is described in, where no other is named.
+ESTATE_FILE = "estate.yaml"
+
+_SECTIONS = {
+    "readings": "sensor_data",
+    "energy": "energy_consumption",
+    "alerts": "alerts",
+    "predictions": "predictions",
+}
+_TOP_LEVEL = ("estate", "timezone", "first_day", "last_day", "tenant", *_SECTIONS, "tables", "models", "ignore")
+_KINDS: tuple[Kind, ...] = ("sqlite", "csv", "json")
+_SHORT = {"building": "building_id", "sensor": "sensor_id", "meter": "meter_id", "tenant": "tenant_id"}
+
+#: Role names of each section and the canonical columns that they are.
+_ROLES: Mapping[str, Mapping[str, str]] = {
+    "readings": {
+        **{name: _SHORT.get(name, name) for name in ("time", "building", "sensor", "value", "state", "confidence")},
+        **{name: _SHORT.get(name, name) for name in ("status", "unit", "floor", "room_type", "tenant")},
+        "type": "sensor_type",
+    },
+    "energy": {
+        name: _SHORT.get(name, name)
+        for name in ("time", "building", "meter", "power_kw", "temperature_c", "humidity_pct", "occupancy", "tenant")
+    },
+    "alerts": {
+        **{name: _SHORT.get(name, name) for name in ("time", "building", "sensor", "severity", "message", "resolved")},
+        "type": "alert_type",
+        "tenant": "tenant_id",
+    },
+    "predictions": {
+        name: _SHORT.get(name, name)
+        for name in (
+            *("time", "building", "model", "lead_days", "power_kw", "lower_kw", "upper_kw", "issued_at", "tenant"),
+        )
+    },
+}
+
+_CODE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_TENANT_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f{}:*?\[\]/\\]|^\s|\s$")
+
+_SAMPLE = "`energy-platform sample DIR` makes a folder with one to look at."
+
+
+def read_estate(folder: Path, file: Path | None = None) -> Estate:
+    """Reads and checks the estate file alone; no data file is opened (`check_estate` does that).
+
+    Args:
+        folder: the folder that holds the files.
+        file: the estate file; `estate.yaml` inside of the folder where None.
+
+    Raises:
+        EstateError: the folder or the file is missing, or something in the file is wrong.
+    """
+    folder = Path(folder).absolute()
+    if not folder.is_dir():
+        problem = "This is a file, not a folder." if folder.exists() else "There is no such folder."
+        raise EstateError(problem, where=str(folder), remedy="Name the folder that holds the data and its estate.yaml.")
+    path = (folder / ESTATE_FILE if file is None else Path(file)).absolute()
+    if not path.is_file():
+        raise EstateError(
+            "There is no such estate file.",
+            where=str(path),
+            remedy=f"Write one that says what each file of the folder is, or name one with --estate. {_SAMPLE}",
+        )
+    return _Reading(folder, path).estate(load_yaml(path))
+
+
+def check_estate(estate: Estate) -> None:
+    """Looks at the folder: every file, table and column is mapped or ignored, and what is mapped is there.
+
+    Raises:
+        EstateError: something is neither mapped nor ignored, or a mapped table, column or JSON path does not exist.
+        SourceMissingError: a mapped file does not exist.
+        SourceError: a mapped file cannot be read.
+    """
+    from energy_platform.sources.checking import check
+
+    check(estate)
+
+
+class _Reading:
+    """One reading of one estate file: turns plain YAML into an `Estate`, or says where it is wrong."""
+
+    def __init__(self, folder: Path, file: Path) -> None:
+        self.folder = folder
+        self.file = file
+
+    def fail(self, place: str, what: str, remedy: str) -> NoReturn:
+        raise EstateError(what, where=f"{self.file.name}: {place}" if place else self.file.name, remedy=remedy)
+
+    def estate(self, content: Any) -> Estate:
+        if content is None:
+            self.fail("", "The file is empty.", f"Say in it what each file of the folder is. {_SAMPLE}")
+        top = self.mapping(content, "")
+        self.known(top, _TOP_LEVEL, "")
+        for name in ("estate", "timezone", "first_day"):
+            if name not in top:
+                self.fail(name, "This key is missing.", f"Add `{name}:`. {_SAMPLE}")
+        code = self.text(top["estate"], "estate")
+        if not _CODE.fullmatch(code):
+            self.fail(
+                "estate",
+                f"{code!r} cannot be the code of an estate.",
+                "Use small letters, digits, _ and -, a letter first, at most 40.",
+            )
+        zone_name = self.text(top["timezone"], "timezone")
+        try:
+            zone = zone_of(zone_name)
+        except EstateError as error:
+            self.fail("timezone", error.what, error.remedy)
+        first_day = self.day(top["first_day"], "first_day")
+        last_day = None if top.get("last_day", "open") == "open" else self.day(top["last_day"], "last_day")
+        if last_day is not None and first_day > last_day:
+            self.fail(
+                "last_day", f"{last_day} lies before first_day, {first_day}.", "Swap them, or write `last_day: open`."
+            )
+        tenant_code, tenant_name = self.tenant(top.get("tenant", {"code": "default", "name": "Default"}))
+        sources = self.sources(top)
+        models = self.models(top["models"]) if "models" in top else None
+        if not sources and models is None:
+            self.fail("", "No source is mapped.", f"Add readings, energy, alerts, tables or models. {_SAMPLE}")
+        ignored = self.reasons(top.get("ignore", {}), "ignore")
+        self.contradictions(sources, ignored)
+        return Estate(
+            code=code,
+            folder=self.folder,
+            file=self.file,
+            zone=zone,
+            first_day=first_day,
+            last_day=last_day,
+            tenant_code=tenant_code,
+            tenant_name=tenant_name,
+            sources=sources,
+            models_folder=models,
+            ignored=ignored,
+        )
+
+    # -- values of one kind ---------------------------------------------------------------------------------------
+
+    def mapping(self, value: Any, place: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self.fail(place, f"A mapping must stand here, not {_kind_of(value)}.", "Write `name: value` lines.")
+        for key in value:
+            if not isinstance(key, str):
+                self.fail(place, f"The key {key!r} is no text.", f"Write it in quotes: '{key}'.")
+        return value
+
+    def known(self, value: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+        options = list(names)
+        for key in value:
+            if key not in options:
+                self.fail(
+                    f"{place}.{key}" if place else key,
+                    f"The key {key!r} is unknown.",
+                    f"{suggestion(key, options)}Keys here are {', '.join(options)}.",
+                )
+
+    def text(self, value: Any, place: str, *, empty: bool = False) -> str:
+        if not isinstance(value, str):
+            self.fail(
+                place,
+                f"Text must stand here, not {_kind_of(value)}.",
+                "Write it in quotes." if _is_scalar(value) else "Write one word or name.",
+            )
+        if not value and not empty:
+            self.fail(place, "The text is empty.", "Write something.")
+        return value
+
+    def day(self, value: Any, place: str) -> date:
+        if isinstance(value, str):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                pass
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value
+        options = "a day as YYYY-MM-DD" + (", or `open`" if place == "last_day" else "")
+        self.fail(place, f"{value!r} is no day.", f"Write {options}.")
+
+    def reasons(self, value: Any, place: str) -> dict[str, str]:
+        if isinstance(value, list):
+            self.fail(place, "A list stands here.", "Write `name: reason` for each, so that people know why.")
+        found = self.mapping(value, place)
+        for name, reason in found.items():
+            if not isinstance(reason, str) or not reason.strip():
+                self.fail(f"{place}.{name}", "The reason is missing.", f"Write `{name}: why it is not loaded`.")
+        return dict(found)
+
+    def tenant(self, value: Any) -> tuple[str, str]:
+        given = self.mapping(value, "tenant")
+        self.known(given, ("code", "name"), "tenant")
+        if "code" not in given:
+            self.fail("tenant.code", "This key is missing.", "Write `tenant: {code: …, name: …}`.")
+        code = self.text(given["code"], "tenant.code")
+        if code == "unassigned" or len(code) > 64 or _TENANT_FORBIDDEN.search(code):
+            self.fail(
+                "tenant.code",
+                f"{code!r} cannot be the code of a tenant.",
+                "Use at most 64 letters, digits, _ and -; `unassigned` is reserved.",
+            )
+        return code, self.text(given["name"], "tenant.name") if "name" in given else code
+
+    def inside(self, value: Any, place: str) -> str:
+        """A relative path that stays below the folder, with forward slashes."""
+        given = self.text(value, place)
+        parts = PurePosixPath(given)
+        if parts.is_absolute() or ".." in parts.parts or "\\" in given or "\0" in given or str(parts) == ".":
+            self.fail(
+                place,
+                f"{given!r} does not name something inside of the folder.",
+                "Write the path from the estate's folder on, with forward slashes.",
+            )
+        return str(parts)
+
+    # -- sources --------------------------------------------------------------------------------------------------
+
+    def sources(self, top: Mapping[str, Any]) -> tuple[SourceSpec, ...]:
+        found: list[SourceSpec] = []
+        for section in top:
+            if section in _SECTIONS:
+                entries = top[section]
+                if not isinstance(entries, list):
+                    self.fail(section, f"A list must stand here, not {_kind_of(entries)}.", "Begin each source with -.")
+                contract = MEASUREMENTS[_SECTIONS[section]]
+                found += [
+                    self.source(entry, f"{section}[{position}]", section, contract)
+                    for position, entry in enumerate(entries)
+                ]
+            elif section == "tables":
+                for name, entry in self.mapping(top["tables"], "tables").items():
+                    contract = self.table(name)
+                    several = entry if isinstance(entry, list) else [entry]
+                    found += [
+                        self.source(
+                            one, f"tables.{name}[{i}]" if isinstance(entry, list) else f"tables.{name}", None, contract
+                        )
+                        for i, one in enumerate(several)
+                    ]
+        seen: dict[tuple[str, str], str] = {}
+        for spec in found:
+            earlier = seen.setdefault((spec.target, spec.name), spec.where)
+            if earlier is not spec.where:
+                self.fail(spec.where, f"{spec.name!r} stands here, and in {earlier} already.", "Remove one of the two.")
+        return tuple(found)
+
+    def table(self, name: str) -> Contract:
+        options = [table for table in TABLES if table != "models"]
+        if name == "models":
+            self.fail("tables.models", "Models are read from their files.", "Write `models: {folder: …}` instead.")
+        if name not in options:
+            self.fail(
+                f"tables.{name}",
+                f"The table {name!r} is unknown.",
+                f"{suggestion(name, options)}Tables are {', '.join(options)}.",
+            )
+        return TABLES[name]
+
+    def source(self, value: Any, place: str, section: str | None, contract: Contract) -> SourceSpec:
+        given = self.mapping(value, place)
+        kind = self.kind(given, place)
+        role_names = self.role_names(section, contract)
+        self.known(given, [*self.options(kind, section), *role_names], place)
+        file = self.inside(given[kind], f"{place}.{kind}")
+        table = at = None
+        name = file
+        if kind == "sqlite":
+            if "table" not in given:
+                self.fail(f"{place}.table", "This key is missing.", "Name the table or view that is read.")
+            table = self.text(given["table"], f"{place}.table")
+            name = f"{file}/{table}"
+        elif given.get("at") is not None:
+            at = self.text(given["at"], f"{place}.at")
+            name = f"{file}/{at}"
+        shape = given.get("shape", "long")
+        if shape not in {"long", "wide"}:
+            self.fail(f"{place}.shape", f"{shape!r} is no shape.", "Write long or wide.")
+        spec = SourceSpec(
+            name=unicodedata.normalize("NFC", name),
+            kind=kind,
+            path=self.folder / file,
+            target=contract.name,
+            table=table,
+            at=at,
+            key=self.text(given["key"], f"{place}.key", empty=True) if "key" in given else None,
+            encoding=self.encoding(given["encoding"], f"{place}.encoding") if "encoding" in given else None,
+            separator=self.separator(given["separator"], f"{place}.separator") if "separator" in given else None,
+            shape=shape,
+            roles={
+                column: self.role(given[role], f"{place}.{role}", column)
+                for role, column in role_names.items()
+                if role in given
+            },
+            extra=self.extra(given.get("extra", {}), f"{place}.extra", contract),
+            values=self.values(given.get("values", {}), f"{place}.values"),
+            ignored=self.reasons(given.get("ignore", {}), f"{place}.ignore"),
+            where=f"{self.file.name}: {place}",
+        )
+        if section is not None:
+            self.complete(spec, place, section, contract)
+        self.unambiguous(spec, place)
+        return spec
+
+    def kind(self, given: Mapping[str, Any], place: str) -> Kind:
+        kinds = [kind for kind in _KINDS if kind in given]
+        if len(kinds) != 1:
+            what = f"{' and '.join(kinds)} stand side by side." if kinds else "It does not say which file it is."
+            hint = "" if kinds else "".join(suggestion(key, _KINDS) for key in given)
+            self.fail(place, what, f"{hint}Write exactly one of `sqlite: file`, `csv: file`, `json: file`.")
+        return kinds[0]
+
+    @staticmethod
+    def role_names(section: str | None, contract: Contract) -> Mapping[str, str]:
+        if section is not None:
+            return _ROLES[section]
+        return {**{name: name for name in contract.column_names if name != "tenant_id"}, "tenant": "tenant_id"}
+
+    @staticmethod
+    def options(kind: Kind, section: str | None) -> list[str]:
+        names = [kind, "key", "ignore"]
+        names += {"sqlite": ["table"], "csv": ["encoding", "separator"], "json": ["at", "encoding"]}[kind]
+        if section == "readings":
+            names += ["shape", "values"]
+        if section in {"energy", None}:
+            names.append("extra")
+        return names
+
+    def role(self, value: Any, place: str, column: str) -> Role:
+        if isinstance(value, str):
+            return Role(column=value)
+        if not isinstance(value, dict):
+            self.fail(
+                place,
+                f"The name of a column must stand here, not {_kind_of(value)}.",
+                f"Write it in quotes, or {{const: {value}}} for a constant." if _is_scalar(value) else _ROLE_REMEDY,
+            )
+        given = self.mapping(value, place)
+        self.known(given, ("column", "map", "const", "from"), place)
+        if set(given) == {"const"}:
+            constant = given["const"]
+            if not _is_scalar(constant):
+                self.fail(f"{place}.const", f"A constant cannot be {_kind_of(constant)}.", "Write text or a number.")
+            return Role(constant=constant.isoformat() if isinstance(constant, date) else constant)
+        if set(given) == {"from"}:
+            if given["from"] != "sensor" or column != "building_id":
+                self.fail(
+                    place,
+                    "Only a building can be taken from another row, and only from its sensor.",
+                    "Write `building: {from: sensor}`.",
+                )
+            return Role(from_sensor=True)
+        if "column" not in given or not set(given) <= {"column", "map"}:
+            self.fail(place, f"The keys {listed(given)} do not go together.", _ROLE_REMEDY)
+        return Role(
+            column=self.text(given["column"], f"{place}.column", empty=True),
+            map=self.replacements(given.get("map", {}), f"{place}.map"),
+        )
+
+    def replacements(self, value: Any, place: str) -> dict[str, str]:
+        if not isinstance(value, dict):
+            self.fail(place, f"A mapping must stand here, not {_kind_of(value)}.", "Write `old: new` lines.")
+        for old, new in value.items():
+            if not _is_scalar(old) or not _is_scalar(new):
+                self.fail(f"{place}.{old}", f"{new!r} is no single value.", "Write `old: new`.")
+        return {_plain(old): _plain(new) for old, new in value.items()}
+
+    def extra(self, value: Any, place: str, contract: Contract) -> dict[str, str]:
+        given = self.mapping(value, place)
+        for name, column in given.items():
+            if not _FIELD.fullmatch(name):
+                self.fail(
+                    f"{place}.{name}", f"{name!r} cannot be the name of a field.", "Use a-z, 0-9 and _, a letter first."
+                )
+            if name in contract.column_names:
+                self.fail(
+                    f"{place}.{name}",
+                    f"{name!r} is a column of {contract.name} itself.",
+                    f"Write `{name}: {column}` beside `extra:`, or give it another name.",
+                )
+            self.text(column, f"{place}.{name}", empty=True)
+        return dict(given)
+
+    def values(self, value: Any, place: str) -> dict[str, str]:
+        given = self.mapping(value, place)
+        return {column: self.text(kind, f"{place}.{column}") for column, kind in given.items()}
+
+    def encoding(self, value: Any, place: str) -> str:
+        name = self.text(value, place)
+        try:
+            codec = codecs.lookup(name)
+            "a".encode(codec.name)
+        except (LookupError, UnicodeError, ValueError):
+            self.fail(place, f"The encoding {name!r} is unknown.", "Write e.g. utf-8, utf-16, cp949, cp1252.")
+        return codec.name
+
+    def separator(self, value: Any, place: str) -> str:
+        given = self.text(value, place)
+        separator = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(given, given)
+        if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
+            self.fail(place, f"{given!r} cannot separate columns.", "Write one character, or tab.")
+        return separator
+
+    def complete(self, spec: SourceSpec, place: str, section: str, contract: Contract) -> None:
+        """A source of a measurement has every role without which no row could be loaded."""
+        role_of = {column: role for role, column in _ROLES[section].items()}
+        needed = [column.name for column in contract.columns if column.required]
+        needed = [name for name in needed if name not in {"tenant_id", "meter_id"}]
+        if spec.shape == "wide":
+            needed = [name for name in needed if name != "sensor_id"]
+            if not spec.values:
+                self.fail(f"{place}.values", "A wide source needs `values:`.", "Write {column: sensor type, …}.")
+            for name in ("value", "state", "sensor_type"):
+                if name in spec.roles:
+                    self.fail(f"{place}.{role_of[name]}", "A wide source has its values in `values:`.", "Remove it.")
+        elif spec.values:
+            self.fail(f"{place}.values", "Only a wide source has `values:`.", "Add `shape: wide`.")
+        for name in needed:
+            if name not in spec.roles:
+                self.fail(
+                    f"{place}.{role_of[name]}",
+                    f"The role `{role_of[name]}` is missing: no row of {contract.name} can be without it.",
+                    f"Write `{role_of[name]}: column`, or {{const: …}}.",
+                )
+        building = spec.roles["building_id"]
+        if building.from_sensor and (section not in {"readings", "alerts"} or "sensor_id" not in spec.roles):
+            self.fail(
+                f"{place}.building", "No sensor is mapped that the building could follow from.",
+                "Write `sensor: column`, or name the column of the building.",
+            )  # fmt: skip
+        if contract.any_of and spec.shape == "long" and not spec.extra and not set(contract.any_of) & set(spec.roles):
+            self.fail(
+                place,
+                f"It names no value: one of {', '.join(contract.any_of)} is needed.",
+                f"Write e.g. `{contract.any_of[0]}: column`.",
+            )
+
+    def unambiguous(self, spec: SourceSpec, place: str) -> None:
+        used = spec.columns_used()
+        for column in spec.ignored:
+            if column in used:
+                self.fail(
+                    f"{place}.ignore.{column}",
+                    f"The column {column!r} is ignored here, and used by {used[column]}.",
+                    "Remove one of the two.",
+                )
+
+    def models(self, value: Any) -> Path:
+        given = self.mapping(value, "models")
+        self.known(given, ("folder",), "models")
+        if "folder" not in given:
+            self.fail("models.folder", "This key is missing.", "Write `models: {folder: name}`.")
+        return self.folder / self.inside(given["folder"], "models.folder")
+
+    def contradictions(self, sources: Iterable[SourceSpec], ignored: Mapping[str, str]) -> None:
+        for spec in sources:
+            file = spec.path.relative_to(self.folder).as_posix()
+            names = {file, spec.name} if spec.kind == "sqlite" else {file}
+            if both := names & set(ignored):
+                name = both.pop()
+                self.fail(
+                    f"ignore.{name}", f"It is ignored here, and mapped in {spec.where}.", "Remove one of the two."
+                )
+
+
+_ROLE_REMEDY = "Write the name of a column, {const: value} or {column: name, map: {old: new}}."
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | date)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
+def _kind_of(value: Any) -> str:
+    kinds: list[tuple[Callable[[Any], bool], str]] = [
+        (lambda v: v is None, "nothing"),
+        (lambda v: isinstance(v, bool), f"the flag {str(value).lower()}"),
+        (lambda v: isinstance(v, int | float), f"the number {value}"),
+        (lambda v: isinstance(v, date), f"the day {value}"),
+        (lambda v: isinstance(v, str), f"the text {value!r}"),
+        (lambda v: isinstance(v, list), "a list"),
+        (lambda v: isinstance(v, dict), "a mapping"),
+    ]
+    return next((name for test, name in kinds if test(value)), type(value).__name__)

@@ -1,0 +1,23 @@
+"""Opens a source with the reader of its kind. A new kind of source is one new folder, and one line here."""
+
+from __future__ import annotations
+
+from energy_platform.sources.source import Source
+from energy_platform.sources.spec import SourceSpec
+
+
+def open_source(spec: SourceSpec) -> Source:
+    """The reader of a source. Nothing is opened yet: its methods raise what is wrong with the file."""
+    match spec.kind:
+        case "sqlite":
+            from energy_platform.sources.sqlite.reader import SqliteSource
+
+            return SqliteSource(spec)
+        case "csv":
+            from energy_platform.sources.csv.reader import CsvSource
+
+            return CsvSource(spec)
+        case "json":
+            from energy_platform.sources.json.reader import JsonSource
+
+            return JsonSource(spec)

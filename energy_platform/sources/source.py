@@ -1,0 +1,125 @@
+"""What every reader can do, whatever kind of file it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from energy_platform.domain.errors import SourceError, SourceMissingError
+from energy_platform.sources.naming import listed, suggestion
+from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN, SourceSpec
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_HASH_BYTES = 1 << 20
+DEFAULT_BATCH_ROWS = 50_000
+
+
+class Source(ABC):
+    """One source of an estate, opened for reading only.
+
+    Attributes:
+        spec: what the estate file says about it.
+    """
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns, in order, without those that readers add. Raises SourceError."""
+
+    @abstractmethod
+    def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """All rows, in frames of at most `batch_rows`; memory does not grow with the file.
+
+        Columns are String, Int64, Float64 or Boolean, and may differ in type between frames. Two are added: `@key`
+        (String), what people know the row by: the value of the key column, else the row's number in the file, the first
+        row of data being 1 (SQLite: its rowid); and `@order` (Int64), which of two rows came first.
+
+        Raises:
+            SourceError: the file cannot be read; rows before the fault may have been given out already.
+        """
+
+    def row_count(self) -> int | None:
+        """How many rows there are, where that is known without reading all of them."""
+        return None
+
+    def version(self) -> str:
+        """A token that changes when the file was touched: size, time of change and inode. Raises SourceMissingError."""
+        status = file_status(self.spec.path, self.spec.name)
+        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+
+    def content_hash(self) -> str:
+        """SHA-256 of the file's bytes, in hex. Raises SourceMissingError."""
+        digest = hashlib.sha256()
+        for path in self._files():
+            file_status(path, self.spec.name)
+            try:
+                with path.open("rb") as stream:
+                    while chunk := stream.read(_HASH_BYTES):
+                        digest.update(chunk)
+            except OSError as error:
+                raise unreadable(self.spec.name, error) from None
+        return digest.hexdigest()
+
+    def _files(self) -> tuple[Path, ...]:
+        return (self.spec.path,)
+
+    def _check_columns(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The same columns, once they are fit to be read and the key is among them."""
+        for name in (KEY_COLUMN, ORDER_COLUMN):
+            if name in columns:
+                raise SourceError(
+                    f"A column is called {name!r}, which is reserved.",
+                    where=self.spec.name,
+                    remedy="Rename it, or put a view over the table.",
+                )
+        key = self.spec.key
+        if key is not None and key not in columns:
+            raise SourceError(
+                f"There is no column {key!r} to be the key.",
+                where=self.spec.name,
+                remedy=f"{suggestion(key, columns)}Columns are {listed(columns)}.",
+            )
+        return columns
+
+
+def file_status(path: Path, name: str) -> os.stat_result:
+    """The status of a source's file. Raises SourceMissingError, or SourceError where it is no regular file."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceMissingError(
+            f"There is no file {path}.",
+            where=name,
+            remedy="Put the file there, or take the source out of the estate file.",
+        ) from None
+    except OSError as error:
+        raise unreadable(name, error) from None
+    if not path.is_file():
+        raise SourceError("This is no regular file.", where=name, remedy="Name a file in the estate file.")
+    return status
+
+
+def unreadable(name: str, error: OSError) -> SourceError:
+    """The error for a file that the operating system does not let us read."""
+    return SourceError(
+        f"The file cannot be read: {error.strerror or error}.",
+        where=name,
+        remedy="Make the file readable for this user.",
+    )
+
+
+def empty_file(name: str) -> SourceError:
+    """The error for a file of 0 bytes."""
+    return SourceError(
+        "The file is empty (0 bytes).",
+        where=name,
+        remedy="Export it again, or ignore it in the estate file with a reason.",
+    )

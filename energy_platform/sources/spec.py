@@ -1,0 +1,155 @@
+"""What an estate file says, once it has been understood: nothing here has opened a data file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["sqlite", "csv", "json"]
+Shape = Literal["long", "wide"]
+
+#: Columns that readers add to every batch.
+KEY_COLUMN = "@key"
+ORDER_COLUMN = "@order"
+#: The column of a JSON object of arrays that holds the array's key.
+GROUP_COLUMN = "@group"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Where the values of one canonical column come from: a column, a constant, or the register of sensors.
+
+    Attributes:
+        column: name of the source's column; None where there is none. An unnamed CSV column is the empty text.
+        constant: the same value for all rows: text, a number or a flag; None where it is no constant.
+        map: values of the column, as text, and what they become; values it does not name stay as they are.
+        from_sensor: the building follows from the sensor of the row.
+    """
+
+    column: str | None = None
+    constant: object | None = None
+    map: Mapping[str, str] = field(default_factory=dict)
+    from_sensor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One source: a table, a CSV file or a JSON array, and what its columns are.
+
+    Attributes:
+        name: as it stands in the ledger and in reports, e.g. `sensor_readings.db/alerts`.
+        kind: of file.
+        path: of the file.
+        table: of a SQLite file; None elsewhere.
+        at: dotted path inside a JSON file; None for its top level, and elsewhere.
+        key: column that identifies a row to people; None where the position in the file does.
+        encoding: of the text, where the estate file names one.
+        separator: of a CSV file, where the estate file names one.
+        shape: `wide` where a row holds several readings, one per column of `values`.
+        target: name of the measurement or table that it feeds.
+        roles: canonical column and where its values come from.
+        extra: further fields (of a table: names within `attributes`) and their columns.
+        values: columns of a wide source and the sensor type that each is.
+        ignored: columns that are not loaded, and why.
+        where: its place in the estate file, for messages.
+    """
+
+    name: str
+    kind: Kind
+    path: Path
+    target: str
+    table: str | None = None
+    at: str | None = None
+    key: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    shape: Shape = "long"
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+
+    @property
+    def has_tenant_role(self) -> bool:
+        """Whether rows say themselves which tenant they belong to."""
+        return "tenant_id" in self.roles
+
+    def columns_used(self) -> dict[str, str]:
+        """Every column that the estate file names for loading, and the place that names it, e.g. `time`."""
+        used: dict[str, str] = {}
+        for role_name, role in self.roles.items():
+            if role.column is not None:
+                used.setdefault(role.column, role_name)
+        for field_name, column in self.extra.items():
+            used.setdefault(column, f"extra.{field_name}")
+        for column in self.values:
+            used.setdefault(column, "values")
+        if self.key is not None:
+            used.setdefault(self.key, "key")
+        return used
+
+    def resolved(self, columns: Iterable[str]) -> SourceSpec:
+        """This source with the roles that follow from its columns.
+
+        A column of a table's source that is called like the target's column maps by itself, unless it is ignored,
+        or used for something else. Sources of measurements come back unchanged.
+        """
+        from energy_platform.domain.tables import TABLES
+
+        contract = TABLES.get(self.target)
+        if contract is None:
+            return self
+        used = self.columns_used()
+        if self.key is not None and self.key in contract.column_names and used[self.key] == "key":
+            del used[self.key]
+        present = set(columns)
+        own = {
+            name: Role(column=name)
+            for name in contract.column_names
+            if name in present and name not in self.roles and name not in self.ignored and name not in used
+        }
+        return replace(self, roles={**self.roles, **own}) if own else self
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """A folder of somebody's files, and what each of them is.
+
+    Attributes:
+        code: of the estate: in the ledger, and in the name of Dagster's database.
+        folder: absolute.
+        file: the estate file, absolute.
+        zone: of times that carry none, and of the days.
+        first_day: rows before it are quarantined.
+        last_day: None where the estate is open.
+        tenant_code: of rows that name no tenant themselves.
+        tenant_name: of that tenant.
+        sources: in the order of the file, which decides which of two rows came first.
+        models_folder: folder of PKL files, absolute; None where there is none.
+        ignored: files, folders (`name/`) and tables (`file.db/table`) that are not loaded, and why.
+    """
+
+    code: str
+    folder: Path
+    file: Path
+    zone: ZoneInfo
+    first_day: date
+    last_day: date | None
+    tenant_code: str
+    tenant_name: str
+    sources: tuple[SourceSpec, ...]
+    models_folder: Path | None = None
+    ignored: Mapping[str, str] = field(default_factory=dict)
+
+    def sources_of(self, target: str) -> tuple[SourceSpec, ...]:
+        """The sources that feed a measurement or table, in the order of the file."""
+        return tuple(source for source in self.sources if source.target == target)
+
+    def targets(self) -> tuple[str, ...]:
+        """Measurements and tables that are fed, each once, in the order of the file."""
+        return tuple(dict.fromkeys(source.target for source in self.sources))

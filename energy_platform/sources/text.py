@@ -1,0 +1,159 @@
+"""Text files of any encoding as a stream of UTF-8: which encoding it is, and where it is broken."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from energy_platform.domain.errors import SourceError
+from energy_platform.sources.source import empty_file, file_status, unreadable
+
+_CHUNK_BYTES = 1 << 20
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's mark
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ENCODING_REMEDY = "Say `encoding:` in the estate file, or save the file as UTF-8."
+
+
+def detect_encoding(path: Path, name: str, declared: str | None) -> str:
+    """The encoding of a text file, after the whole of it was decoded once.
+
+    A declared one is taken as it is; else a byte order mark decides; else it is UTF-8, and CP949 where it is not.
+
+    Raises:
+        SourceError: the file is empty, holds NUL characters, or bytes that are no text in that encoding.
+    """
+    if file_status(path, name).st_size == 0:
+        raise empty_file(name)
+    if declared is None:
+        with _opened(path, name) as stream:
+            head = stream.read(4)
+        declared = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    if declared is not None:
+        if fault := _first_fault(path, name, declared):
+            raise SourceError(f"It is no valid {declared.upper()}: {fault}.", where=name, remedy=_ENCODING_REMEDY)
+        return declared
+    as_utf8 = _first_fault(path, name, "utf-8")
+    if as_utf8 is None:
+        return "utf-8"
+    as_korean = _first_fault(path, name, "cp949")
+    if as_korean is None:
+        return "cp949"
+    raise SourceError(f"It is neither UTF-8 ({as_utf8}) nor CP949 ({as_korean}).", where=name, remedy=_ENCODING_REMEDY)
+
+
+def read_text(path: Path, name: str, declared: str | None) -> str:
+    """The whole text of a file, without its byte order mark. Raises SourceError as `detect_encoding` does."""
+    encoding = detect_encoding(path, name, declared)
+    with _opened(path, name) as stream:
+        return stream.read().decode(encoding).removeprefix("\ufeff")
+
+
+class Utf8Stream(io.RawIOBase):
+    """A text file as UTF-8 bytes without byte order mark, with something put behind its end.
+
+    Args:
+        path: of the file.
+        name: of the source, for messages.
+        encoding: as `detect_encoding` found it.
+        skip: how many bytes of the UTF-8 to leave out at the beginning.
+        tail: bytes behind the end.
+    """
+
+    def __init__(self, path: Path, name: str, encoding: str, *, skip: int = 0, tail: bytes = b"") -> None:
+        super().__init__()
+        self._stream = _opened(path, name)
+        self._chunks = self._decoded(encoding, skip, tail)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; all that are left where it is negative."""
+        if size < 0:
+            everything = self._rest + b"".join(self._chunks)
+            self._rest = b""
+            return everything
+        parts: list[bytes] = []
+        missing = size
+        while missing:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+                if not self._rest:
+                    break
+            parts.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
+            missing -= len(parts[-1])
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._stream.close()
+        super().close()
+
+    def _decoded(self, encoding: str, skip: int, tail: bytes) -> Iterator[bytes]:
+        decode = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+        first = True
+        while True:
+            data = self._stream.read(_CHUNK_BYTES)
+            last = not data
+            # UTF-8 has been validated as a whole: its bytes pass as they are
+            chunk = decode.decode(data, last).encode() if decode else data
+            if first and chunk:
+                chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
+            chunk, skip = chunk[skip:], max(0, skip - len(chunk))
+            if chunk:
+                yield chunk
+            if last:
+                break
+        if tail:
+            yield tail
+
+
+def _opened(path: Path, name: str) -> Any:
+    file_status(path, name)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise unreadable(name, error) from None
+
+
+def _first_fault(path: Path, name: str, encoding: str) -> str | None:
+    """What is wrong with the file as text of that encoding, e.g. `byte 17, line 2`; None where nothing is.
+
+    Raises SourceError for NUL characters, which are no text in any encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    fed = lines = 0
+    with _opened(path, name) as stream:
+        while True:
+            chunk = stream.read(_CHUNK_BYTES)
+            held = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError as error:
+                before = bytes(error.object[: error.start]).decode(encoding, "replace")
+                return f"byte {fed - held + error.start + 1}, line {lines + _line_ends(before) + 1}"
+            if (position := text.find("\0")) >= 0:
+                line = lines + _line_ends(text[:position]) + 1
+                raise SourceError(
+                    f"Line {line} holds a NUL character, which is no text.",
+                    where=name,
+                    remedy="Say `encoding: utf-16-le` in the estate file where it is UTF-16, else export it again.",
+                )
+            lines += _line_ends(text)
+            fed += len(chunk)
+            if not chunk:
+                return None
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") or text.count("\r")
