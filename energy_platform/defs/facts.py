@@ -14,7 +14,7 @@ from energy_platform.domain.accounts import UNDATED, WHOLE
 
 if TYPE_CHECKING:
     from energy_platform.stores.postgres.ledger import LedgerEntry
-    from energy_platform.transfer.load import LoadReport
+    from energy_platform.transfer.verdicts import LoadReport
     from energy_platform.transfer.verify import VerifyReport
 
 #: Partitions that a table in the metadata names.
@@ -91,12 +91,13 @@ def bars_by_day(values: dict[date, float], label: str) -> bytes | None:
     """A small bar chart over days as a PNG; None where there are fewer than two days."""
     if len(values) < 2:
         return None
+    import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 1.8), dpi=72, layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(list(values), list(values.values()), width=1.0, color="#4c78a8")
+    axes.bar(np.array(list(values), dtype="datetime64[D]"), np.array(list(values.values())), width=1.0, color="#4c78a8")
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)

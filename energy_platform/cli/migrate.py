@@ -1,0 +1,307 @@
+"""`energy-platform migrate`: the whole graph over a range of days, in one run, with a progress bar and a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from energy_platform.domain.days import DayRange
+from energy_platform.domain.errors import UsageError
+from energy_platform.local.environment import environment
+from energy_platform.local.stores import start_stores, store_status
+from energy_platform.settings import Settings, get_settings
+from energy_platform.sources.estate import check_estate, read_estate
+
+if TYPE_CHECKING:
+    from energy_platform.sources.estate import Estate
+    from energy_platform.transfer.context import Platform
+
+JOB = "migrate"
+#: Digits of a fingerprint that a terminal shows; the report file has all.
+SHORT_FINGERPRINT = 12
+#: Unproven partitions of one target that a terminal names.
+SHOWN = 5
+
+
+def migrate(
+    directory: Annotated[
+        Path | None, typer.Argument(help="Folder of the estate.", show_default="ENERGY_ESTATE, or data/")
+    ] = None,
+    estate_file: Annotated[
+        Path | None, typer.Option("--estate", help="The estate file, where it is not estate.yaml in the folder.")
+    ] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day, included.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local day, included.")
+    ] = None,
+    report_file: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON, too.")] = None,
+    max_error_ratio: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of refused rows of one source above which the run stops.")
+    ] = 0.01,
+    force: Annotated[bool, typer.Option("--force", help="Load again what is proven already.")] = False,
+) -> None:
+    """Move an estate into the stores, and prove that nothing was lost.
+
+    What is proven already is left alone. Exits 0 where all is loaded and proved, else 1 with the reasons.
+    """
+    started = time.monotonic()
+    settings = _settings_for(directory, estate_file)
+    estate = read_estate(settings.estate, settings.estate_file)
+    chosen = _chosen_days(first, last)
+    check_estate(estate)
+    _check_report_file(report_file)
+    console = Console()
+    settings = start_stores(settings, say=console.print)
+    run = _Run(settings, estate, str(uuid.uuid4()))
+    with _platform(settings, estate) as platform:
+        from energy_platform.transfer.report import report_of
+
+        run.execute(platform, chosen, max_error_ratio=max_error_ratio, force=force)
+        report = report_of(platform, chosen, time.monotonic() - started)
+        new_partitions = _partitions_of_run(platform, run.run_id)
+    report["proved"] = report["proved"] and not run.failures
+    if report_file is not None:
+        report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _print_report(console, report, run, new_partitions)
+    _print_places(console, settings)
+    if not report["proved"]:
+        raise typer.Exit(1)
+
+
+def _settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
+    """The settings, pointed at the estate that the command names."""
+    settings = get_settings()
+    if directory is not None:
+        # another folder has an estate file of its own
+        settings = settings.model_copy(update={"estate": directory, "estate_file": None})
+    if estate_file is not None:
+        settings = settings.model_copy(update={"estate_file": estate_file})
+    return settings
+
+
+def _chosen_days(first: datetime | None, last: datetime | None) -> DayRange | None:
+    """The days that were asked for; None: all."""
+    if first is None and last is None:
+        return None
+    days = DayRange(first.date() if first else date.min, last.date() if last else date.max)
+    if days.last < days.first:
+        raise UsageError(
+            f"{days.first} is later than {days.last}.", where="--from, --to", remedy="Give the earlier day first."
+        )
+    return days
+
+
+def _check_report_file(path: Path | None) -> None:
+    """A report that cannot be written is noticed before the work, not after it."""
+    if path is None:
+        return
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UsageError(
+            "The report cannot be written there.", where=str(path), remedy="Name a file in a folder of yours."
+        )
+
+
+@contextmanager
+def _platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
+    from energy_platform.transfer.context import open_platform
+
+    with open_platform(settings, estate) as platform:
+        yield platform
+
+
+@dataclass
+class _Run:
+    """One run of the job `migrate` in this process, recorded where the Dagster UI looks.
+
+    Attributes:
+        settings: with the addresses of all stores.
+        estate: what is migrated.
+        run_id: of the run.
+        failures: by step, what the failed ones said.
+        speeds: by asset, rows per second of what was written.
+    """
+
+    settings: Settings
+    estate: Estate
+    run_id: str
+    failures: dict[str, str] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
+
+    def execute(self, platform: Platform, chosen: DayRange | None, *, max_error_ratio: float, force: bool) -> None:
+        """Run the job over the chosen days that hold data."""
+        os.environ.setdefault("DAGSTER_HOME", environment(self.settings)["DAGSTER_HOME"])
+        os.environ.update({k: v for k, v in environment(self.settings).items() if k != "DAGSTER_HOME"})
+        import dagster as dg
+
+        from energy_platform.definitions import build_definitions
+        from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
+        from energy_platform.defs.resources import LoadLimits
+        from energy_platform.transfer.load import days_with_data
+
+        job = build_definitions(self.settings).resolve_job_def(JOB)
+        days = {
+            asset: [day for day in found if chosen is None or day in chosen]
+            for asset, found in days_with_data(platform).items()
+        }
+        together = self._range(sorted({day for found in days.values() for day in found}), chosen)
+        with dg.DagsterInstance.get() as instance, _progress(days, job.asset_layer.executable_asset_keys) as on_event:
+            instance.add_event_listener(self.run_id, lambda entry: self._note(entry, on_event))
+            job.execute_in_process(
+                run_config=dg.RunConfig(
+                    resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, force=force)},
+                    loggers={"console": {"config": {"log_level": "CRITICAL"}}},
+                ),
+                instance=instance,
+                run_id=self.run_id,
+                raise_on_error=False,
+                tags={RANGE_START: together.first.isoformat(), RANGE_END: together.last.isoformat()},
+            )
+
+    def _range(self, days: Sequence[date], chosen: DayRange | None) -> DayRange:
+        """The range of the run. Where no day holds data one day stands for it: tables are loaded all the same."""
+        if days:
+            return DayRange(days[0], days[-1])
+        first = self.estate.first_day
+        if chosen is not None and chosen.first > first:
+            last = self.estate.last_day or date.max
+            first = min(chosen.first, last)
+        return DayRange(first, first)
+
+    def _note(self, entry: Any, on_event: Callable[[str, str], None]) -> None:
+        """Take down what an event of the run says."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind = event.event_type_value
+        if kind == "STEP_FAILURE":
+            self.failures[event.step_key.replace("__", "/")] = _what_failed(event.step_failure_data)
+        if kind == "ASSET_MATERIALIZATION":
+            speed = event.materialization.metadata.get("rows_per_second")
+            if speed is not None and speed.value:
+                self.speeds["/".join(event.asset_key.path)] = speed.value
+        if event.step_key:
+            on_event(event.step_key.replace("__", "/"), kind)
+
+
+def _what_failed(data: Any) -> str:
+    """What a person needs to know of a failed step."""
+    told = data.user_failure_data
+    if told is not None and told.description:
+        return str(told.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "It failed without a message."
+
+
+@contextmanager
+def _progress(days: dict[str, list[date]], keys: Any) -> Iterator[Callable[[str, str], None]]:
+    """A bar per asset, for people: without a terminal nothing is drawn."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+        totals = {"/".join(key.path): len(days.get("/".join(key.path), [])) or 1 for key in keys}
+
+        def on_event(asset: str, kind: str) -> None:
+            if kind == "STEP_START" and asset in totals:
+                tasks[asset] = progress.add_task(asset, total=totals[asset])
+            elif asset in tasks and kind == "ASSET_MATERIALIZATION":
+                progress.advance(tasks[asset])
+            elif asset in tasks and kind == "STEP_SUCCESS":
+                progress.update(tasks[asset], completed=totals[asset])
+
+        yield on_event
+
+
+def _partitions_of_run(platform: Platform, run_id: str) -> int:
+    """How many days this run has written a verdict for."""
+    from energy_platform.stores.postgres import ledger
+
+    with platform.postgres.connection() as connection:
+        entries = ledger.read(connection, platform.estate.code)
+    return sum(1 for entry in entries if entry.run_id == run_id and entry.asset.startswith("timeseries/"))
+
+
+def _print_report(console: Console, report: dict[str, Any], run: _Run, new_partitions: int) -> None:
+    console.print(_sources_table(report))
+    console.print(_targets_table(report, run.speeds))
+    partitions = sum(t["partitions"] for t in report["targets"] if t["asset"].startswith("timeseries/"))
+    where = f"Estate {report['estate']} ({run.settings.environment}), {report['seconds']:,.1f} s."
+    if report["proved"]:
+        again = f" All {partitions} partitions were proven already." if partitions and not new_partitions else ""
+        console.print(f"[bold green]Proved.[/] {where}{again}", highlight=False)
+        return
+    console.print(f"[bold red]Not proved.[/] {where}", highlight=False)
+    for step, said in run.failures.items():
+        console.print(f"  {step}: {said}", highlight=False, markup=False, soft_wrap=True)
+    for target in report["targets"]:
+        if target["asset"] in run.failures or target["proved"]:
+            continue
+        unproven = target.get("unproven", {})
+        for partition, reason in list(unproven.items())[:SHOWN]:
+            line = f"  {target['asset']} {partition}: {reason}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if len(unproven) > SHOWN:
+            console.print(f"  {target['asset']}: {len(unproven) - SHOWN} more partitions", highlight=False)
+
+
+def _sources_table(report: dict[str, Any]) -> Table:
+    table = Table(title="What the sources held", title_justify="left")
+    table.add_column("source", overflow="fold")
+    counts = ("read", "loaded", "duplicates", "quarantined", "undated")
+    for name in counts:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("reasons", overflow="fold")
+    for source in report["sources"]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(source["reasons"].items()))
+        table.add_row(source["source"], *(f"{source[name]:,}" for name in counts), reasons)
+    return table
+
+
+def _targets_table(report: dict[str, Any], speeds: dict[str, float]) -> Table:
+    table = Table(title="What the targets hold", title_justify="left")
+    table.add_column("target", overflow="fold")
+    for name in ("rows", "partitions"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("fingerprint", no_wrap=True)
+    table.add_column("proved")
+    table.add_column("rows/s", justify="right", no_wrap=True)
+    for target in report["targets"]:
+        speed = speeds.get(target["asset"])
+        table.add_row(
+            target["asset"],
+            f"{target['rows']:,}",
+            f"{target['partitions']:,}",
+            target["fingerprint"][:SHORT_FINGERPRINT],
+            "[green]yes[/]" if target["proved"] else "[red]no[/]",
+            f"{speed:,.0f}" if speed else "",
+        )
+    return table
+
+
+def _print_places(console: Console, settings: Settings) -> None:
+    """Where to look further."""
+    for store in store_status(settings):
+        console.print(f"  {store.name}: {store.implementation}, {store.url}", highlight=False, soft_wrap=True)
+    console.print("  The Dagster UI over these stores: make ui", highlight=False)
