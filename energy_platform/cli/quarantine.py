@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ def list_rows(
     from energy_platform.domain.contracts import REASONS
 
     console = Console()
-    with _entries(directory, estate, source, reason, limit) as (_estate, rows, total):
+    with _entries(directory, estate, source, reason, limit) as (served, rows, total):
         if not total:
             console.print("The quarantine is empty.")
             return
@@ -51,7 +52,8 @@ def list_rows(
             "source", "row", "day", "reason", "content", title=f"{total} rows in quarantine", title_justify="left"
         )
         for row in rows.iter_rows(named=True):
-            table.add_row(row["source"], row["row_key"], row["partition"], row["reason"], row["raw"])
+            content = _without_personal_data(served, row["source"], row["raw"])
+            table.add_row(row["source"], row["row_key"], row["partition"], row["reason"], content)
         console.print(table)
         for code in sorted(set(rows.get_column("reason"))):
             console.print(f"  {code}: {REASONS.get(code, '')}", highlight=False)
@@ -70,6 +72,21 @@ def export_rows(
         # a byte order mark makes spreadsheets read UTF-8
         rows.write_csv(file, include_bom=True)
         Console().print(f"{total} rows written to {file}")
+
+
+def _without_personal_data(estate: Estate, source: str, content: str) -> str:
+    """The content of a refused row, with personal data masked: terminals are logged and photographed."""
+    from energy_platform.domain.tables import TABLES
+
+    spec = next((spec for spec in estate.sources if spec.name == source), None)
+    if spec is None or spec.target not in TABLES:
+        return content
+    masked = json.loads(content)
+    for column in TABLES[spec.target].columns:
+        role = spec.roles.get(column.name)
+        if column.personal and role is not None and role.column in masked:
+            masked[role.column] = "•••"
+    return json.dumps(masked, ensure_ascii=False)
 
 
 @contextmanager

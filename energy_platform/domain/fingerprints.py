@@ -54,8 +54,12 @@ def fingerprint(frame: pl.DataFrame, columns: Sequence[Column]) -> int:
         frame: rows in canonical types; columns it lacks count as null.
         columns: of the contract, in its order.
     """
-    lane_a, lane_b = row_hashes(frame, columns)
-    return ((_exact_sum(lane_a) << 64) + _exact_sum(lane_b)) % MODULUS
+    return sum_of_hashes(*row_hashes(frame, columns))
+
+
+def sum_of_hashes(high: Words, low: Words) -> int:
+    """The sum modulo 2^128 of row hashes: the fingerprint of those rows."""
+    return ((_exact_sum(high) << 64) + _exact_sum(low)) % MODULUS
 
 
 def fingerprint_text(value: int) -> str:

@@ -12,10 +12,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from energy_platform.domain.contracts import Column
-from energy_platform.domain.fingerprints import MODULUS, fingerprint, fingerprint_text
+from energy_platform.domain.fingerprints import MODULUS, Words, fingerprint_text, row_hashes, sum_of_hashes
 
 #: Every finite double is a whole multiple of 2^-1074, so sums in that unit are exact integers.
 _UNIT_EXPONENT = 1074
@@ -42,24 +43,24 @@ class Summary:
     @classmethod
     def of(cls, frame: pl.DataFrame, columns: Sequence[Column]) -> Summary:
         """The summary of a frame in canonical types over these columns."""
-        if frame.height == 0:
-            return cls()
-        sums: dict[str, int] = {}
-        minima: dict[str, float] = {}
-        maxima: dict[str, float] = {}
-        for column in columns:
-            if column.type not in {"float", "time"} or column.name not in frame.columns:
-                continue
-            present = frame.get_column(column.name).drop_nulls()
-            if present.is_empty():
-                continue
-            if column.type == "float":
-                sums[column.name] = exact_sum(present)
-            physical = present.to_physical()
-            # Adding 0 makes -0.0 and 0.0 one and the same extreme.
-            minima[column.name] = physical.min() + 0  # pyright: ignore[reportOperatorIssue, reportArgumentType]
-            maxima[column.name] = physical.max() + 0  # pyright: ignore[reportOperatorIssue, reportArgumentType]
-        return cls(frame.height, fingerprint(frame, columns), sums, minima, maxima)
+        return cls() if frame.is_empty() else _summarize(frame, columns, *row_hashes(frame, columns))
+
+    @classmethod
+    def by_group(
+        cls, frame: pl.DataFrame, by: Sequence[str], columns: Sequence[Column]
+    ) -> dict[tuple[Any, ...], Summary]:
+        """A summary for each combination of values in the columns `by`; every row is hashed once."""
+        if frame.is_empty():
+            return {}
+        frame = frame.sort(by, maintain_order=True)
+        high, low = row_hashes(frame, columns)
+        summaries: dict[tuple[Any, ...], Summary] = {}
+        start = 0
+        for *group, rows in frame.group_by(by, maintain_order=True).len().iter_rows():
+            stop = start + rows
+            summaries[tuple(group)] = _summarize(frame[start:stop], columns, high[start:stop], low[start:stop])
+            start = stop
+        return summaries
 
     def __add__(self, other: Summary) -> Summary:
         """The summary of both sets of rows together."""
@@ -89,9 +90,11 @@ class Summary:
             ("smallest", self.minima, found.minima),
             ("largest", self.maxima, found.maxima),
         ):
-            for name in sorted({**ours, **theirs}):
-                if ours.get(name) != theirs.get(name):
-                    facts.append(f"the {label} {name} is {theirs.get(name)} instead of {ours.get(name)}")
+            facts += [
+                f"the {label} {name} is {theirs.get(name)} instead of {ours.get(name)}"
+                for name in sorted({**ours, **theirs})
+                if ours.get(name) != theirs.get(name)
+            ]
         if self.fingerprint != found.fingerprint:
             facts.append(f"the fingerprint is {found.fingerprint_text} instead of {self.fingerprint_text}")
         return facts
@@ -118,10 +121,27 @@ class Summary:
         )
 
 
-def exact_sum(numbers: pl.Series) -> int:
-    """The sum of the finite doubles of a series without nulls, in units of 2^-1074, without any rounding."""
-    values = numbers.to_numpy()
-    values = values[np.isfinite(values)]
+def _summarize(frame: pl.DataFrame, columns: Sequence[Column], high: Words, low: Words) -> Summary:
+    sums: dict[str, int] = {}
+    minima: dict[str, float] = {}
+    maxima: dict[str, float] = {}
+    for column in columns:
+        if column.type not in {"float", "time"} or column.name not in frame.columns:
+            continue
+        present = frame.get_column(column.name).drop_nulls().to_physical().to_numpy()
+        if present.size == 0:
+            continue
+        if column.type == "float":
+            sums[column.name] = exact_sum(present)
+        # Adding 0 makes -0.0 and 0.0 one and the same extreme.
+        minima[column.name] = present.min().item() + 0
+        maxima[column.name] = present.max().item() + 0
+    return Summary(frame.height, sum_of_hashes(high, low), sums, minima, maxima)
+
+
+def exact_sum(numbers: npt.NDArray[np.float64]) -> int:
+    """The sum of the finite ones of these doubles, in units of 2^-1074, without any rounding."""
+    values = numbers[np.isfinite(numbers)]
     if values.size == 0:
         return 0
     fractions, exponents = np.frexp(values)

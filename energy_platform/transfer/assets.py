@@ -7,7 +7,7 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.sources.estate import Estate
 from energy_platform.transfer.building_cache import LATEST, NOTIFICATIONS, load_latest, load_notifications
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.load import LoadOptions, Log, load_measurement, silent
+from energy_platform.transfer.load import DEFAULT_OPTIONS, LoadOptions, Log, load_measurement, silent
 from energy_platform.transfer.load_tables import load_table, tables_of
 from energy_platform.transfer.model_files import ARTIFACTS, load_models
 from energy_platform.transfer.verdicts import LoadReport
@@ -30,7 +30,7 @@ def load_asset(
     platform: Platform,
     asset: str,
     days: DayRange | None = None,
-    options: LoadOptions = LoadOptions(),
+    options: LoadOptions = DEFAULT_OPTIONS,
     run_id: str = "",
     log: Log = silent,
 ) -> LoadReport:

@@ -48,9 +48,9 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo) -> Converte
     if raw.dtype == pl.Null:
         raw = raw.cast(pl.String)
     if column_type == "text":
-        return Converted(as_text(raw), pl.repeat(False, raw.len(), eager=True), "")
+        return Converted(as_text(raw), pl.repeat(value=False, n=raw.len(), eager=True), "")
     if column_type == "json":
-        return Converted(raw.cast(pl.String), pl.repeat(False, raw.len(), eager=True), "not_json")
+        return Converted(raw.cast(pl.String), pl.repeat(value=False, n=raw.len(), eager=True), "not_json")
     present = raw.is_not_null()
     if raw.dtype == pl.String:
         present = present & (raw.str.strip_chars() != "")

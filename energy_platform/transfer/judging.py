@@ -83,10 +83,8 @@ def merged(*parts: AccountsByDay) -> AccountsByDay:
 
 def summaries_by_day_and_source(frame: pl.DataFrame, contract: Contract) -> dict[tuple[date | None, int], Summary]:
     """Summary of the standing rows per day and source."""
-    if frame.is_empty():
-        return {}
-    parts = frame.partition_by([DAY, SOURCE], as_dict=True, maintain_order=True)
-    return {(day, source): Summary.of(part, contract.columns) for (day, source), part in parts.items()}
+    summaries = Summary.by_group(frame, [DAY, SOURCE], contract.columns)
+    return {(day, source): summary for (day, source), summary in summaries.items()}
 
 
 def added_up(summaries: Mapping[tuple[date | None, int], Summary], day: date | None) -> Summary:

@@ -64,6 +64,9 @@ class LoadOptions:
     progress: Progress | None = None
 
 
+DEFAULT_OPTIONS = LoadOptions()
+
+
 def silent(_message: str) -> None:
     """A log that nobody reads."""
 
@@ -72,7 +75,7 @@ def load_measurement(
     platform: Platform,
     name: str,
     days: DayRange | None,
-    options: LoadOptions = LoadOptions(),
+    options: LoadOptions = DEFAULT_OPTIONS,
     run_id: str = "",
     log: Log = silent,
 ) -> LoadReport:
@@ -474,18 +477,14 @@ def day_summaries(points: pl.DataFrame, contract: Measurement, platform: Platfor
     """Summaries of points by local day. A point with a value in an unknown field is summed with that field."""
     if points.is_empty():
         return {}
-    by_day = points.with_columns(local_day("time", platform.estate.zone).alias(DAY)).partition_by(
-        DAY, as_dict=True, maintain_order=False
-    )
-    unknown = [name for name in points.columns if name not in contract.column_names]
-    result: dict[date, Summary] = {}
-    for (day,), part in by_day.items():
-        summary = Summary.of(part, contract.columns)
-        for name in unknown:
-            strangers = part.get_column(name).drop_nulls()
-            if strangers.len():
-                summary = summary + Summary(rows=0, fingerprint=1 + strangers.len(), sums={f"unknown field {name}": 1})
-        result[cast(date, day)] = summary
+    dated = points.with_columns(local_day("time", platform.estate.zone).alias(DAY))
+    summaries = Summary.by_group(dated, [DAY], contract.columns)
+    result = {cast(date, day): summary for (day,), summary in summaries.items()}
+    for name in (name for name in points.columns if name not in contract.column_names):
+        strangers = dated.filter(pl.col(name).is_not_null()).group_by(DAY).len()
+        for day, rows in strangers.iter_rows():
+            # no fingerprint knows this field: it adds what nothing can cancel
+            result[day] = result[day] + Summary(fingerprint=rows, sums={f"unknown field {name}": rows})
     return result
 
 

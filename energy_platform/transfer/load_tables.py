@@ -23,6 +23,7 @@ from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.judging import AccountsByDay, judge, merged, refused_accounts, summaries_by_day_and_source
 from energy_platform.transfer.load import (
+    DEFAULT_OPTIONS,
     WITHHELD_RATIO,
     WITHHELD_ROWS,
     LoadOptions,
@@ -50,7 +51,7 @@ def tables_of(estate: Estate) -> list[str]:
 
 
 def load_table(
-    platform: Platform, name: str, options: LoadOptions = LoadOptions(), run_id: str = "", log: Log = silent
+    platform: Platform, name: str, options: LoadOptions = DEFAULT_OPTIONS, run_id: str = "", log: Log = silent
 ) -> LoadReport:
     """Load a table and prove it. For arguments and errors see `load_measurement`."""
     started = time.monotonic()

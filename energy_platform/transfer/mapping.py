@@ -136,6 +136,8 @@ def _raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, rules: MappingRu
         if name == "attributes" and spec.extra:
             chosen = [pl.col(column).alias(key) for key, column in sorted(spec.extra.items())]
             return raw.select(pl.struct(chosen).struct.json_encode()).to_series()
+        if spec.target in TABLES and name in raw.columns and name not in spec.ignored:
+            return raw.get_column(name)
         if name == "tenant_id":
             return pl.repeat(rules.estate.tenant_code, raw.height, dtype=pl.String, eager=True)
         return absent
@@ -163,7 +165,7 @@ def _fill(frame: pl.DataFrame, contract: Contract, spec: SourceSpec, rules: Mapp
         frame = frame.with_columns((pl.col("building_id") + "." + column).alias("sensor_id"))
     if "meter_id" in frame.columns:
         meter = pl.col("meter_id")
-        frame = frame.with_columns(pl.when(meter.is_null() | (meter == "")).then(pl.lit(MAIN_METER)).otherwise(meter))
+        frame = frame.with_columns(pl.when(meter.is_null() | (meter == "")).then(pl.lit(MAIN_METER)).otherwise(meter).alias("meter_id"))
     building = spec.roles.get("building_id")
     if building is not None and building.from_sensor and rules.building_of_sensor is not None:
         frame = frame.drop("building_id").join(

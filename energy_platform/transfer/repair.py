@@ -12,7 +12,7 @@ from energy_platform.stores.postgres import claims, ledger, rows
 from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.judging import judge
-from energy_platform.transfer.load import LoadOptions
+from energy_platform.transfer.load import DEFAULT_OPTIONS
 from energy_platform.transfer.load_tables import ExpectedTable
 from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.series import without_claimed
@@ -111,7 +111,7 @@ def _unaccounted_rows(platform: Platform, name: str) -> pl.DataFrame:
     keys = list(contract.key)
     if len(present) < len(estate.sources_of(name)):
         return contract.empty().select(keys)
-    expected = ExpectedTable(platform, name, LoadOptions(), set()).standing
+    expected = ExpectedTable(platform, name, DEFAULT_OPTIONS, set()).standing
     with platform.postgres.connection() as connection:
         known = ledger.estates(connection) - {estate.code}
         held = rows.read_rows(connection, contract, list(platform.survey().tenants))

@@ -72,14 +72,10 @@ def survey(estate: Estate, now: datetime, batch_rows: int) -> Survey:
     if known is not None and known.versions == versions:
         return known
     extra_fields = _extra_fields(estate, versions, batch_rows)
-    found: list[pl.DataFrame] = []
-    for target in _ENTITY_TARGETS:
-        for spec in estate.sources_of(target):
-            if spec.name in versions:
-                found.append(_entities(estate, spec, now, batch_rows))
-    for spec in (spec for spec in estate.sources if spec.target not in _ENTITY_TARGETS and "tenant_id" in spec.roles):
-        if spec.name in versions:
-            found.append(_entities(estate, spec, now, batch_rows))
+    specs = [spec for target in _ENTITY_TARGETS for spec in estate.sources_of(target)]
+    # of all others only the tenants are of interest, where their rows name one
+    specs += [spec for spec in estate.sources if spec not in specs and "tenant_id" in spec.roles]
+    found = [_entities(estate, spec, now, batch_rows) for spec in specs if spec.name in versions]
     entities = pl.concat(found, how="diagonal") if found else pl.DataFrame(schema=_SENSOR_SCHEMA)
     result = _summarize(estate, entities, versions, extra_fields)
     _SURVEYS[identity] = result

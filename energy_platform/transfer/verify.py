@@ -30,7 +30,7 @@ from energy_platform.transfer.building_cache import (
 )
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.judging import judge, summaries_by_day_and_source
-from energy_platform.transfer.load import LoadOptions, explain, target_summaries
+from energy_platform.transfer.load import DEFAULT_OPTIONS, explain, target_summaries
 from energy_platform.transfer.load_tables import ExpectedTable, table_summary
 from energy_platform.transfer.mapping import MappingRules
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
@@ -139,7 +139,9 @@ def _verify_measurement(platform: Platform, name: str, report: VerifyReport) -> 
         entry = entries.get(partition)
         ours, theirs = expected.get(partition, Summary()), found.get(partition, Summary())
         reason = explain(ours.differences(theirs), ours, theirs)
-        if not reason and entry is None:
+        if entry is not None and entry.reason.startswith("withheld"):
+            reason = entry.reason
+        elif not reason and entry is None:
             reason = "the ledger holds no proof of this day: run `energy-platform migrate`"
         elif not reason and entry is not None and not entry.proven:
             reason = entry.reason
@@ -155,7 +157,7 @@ def _verify_table(platform: Platform, name: str, report: VerifyReport) -> list[F
     sources = ", ".join(spec.name for spec in platform.estate.sources_of(name)) or "derived from the data"
     if entry is None:
         return [Finding(asset, sources, WHOLE, "the ledger holds no proof: run `energy-platform migrate`")]
-    expected = ExpectedTable(platform, name, LoadOptions(), retired)
+    expected = ExpectedTable(platform, name, DEFAULT_OPTIONS, retired)
     contract = TABLES[name]
     with platform.postgres.connection() as connection:
         found = table_summary(connection, contract, platform.survey().tenants, platform.estate.code)
@@ -179,7 +181,8 @@ def _shared(platform: Platform, name: str, ours: Summary, proven: Summary) -> bo
 def _verify_models(platform: Platform) -> list[Finding]:
     folder = platform.estate.models_folder
     findings: list[Finding] = []
-    present = {key.rsplit("/", 1)[-1]: key for key in platform.objects.keys()}
+    stored = platform.objects.keys()
+    present = {key.rsplit("/", 1)[-1]: key for key in stored}
     for row in model_rows(platform.estate).iter_rows(named=True):
         key = present.get(row["sha256"])
         if key is None:
