@@ -165,7 +165,9 @@ def _fill(frame: pl.DataFrame, contract: Contract, spec: SourceSpec, rules: Mapp
         frame = frame.with_columns((pl.col("building_id") + "." + column).alias("sensor_id"))
     if "meter_id" in frame.columns:
         meter = pl.col("meter_id")
-        frame = frame.with_columns(pl.when(meter.is_null() | (meter == "")).then(pl.lit(MAIN_METER)).otherwise(meter).alias("meter_id"))
+        frame = frame.with_columns(
+            pl.when(meter.is_null() | (meter == "")).then(pl.lit(MAIN_METER)).otherwise(meter).alias("meter_id")
+        )
     building = spec.roles.get("building_id")
     if building is not None and building.from_sensor and rules.building_of_sensor is not None:
         frame = frame.drop("building_id").join(
