@@ -10,6 +10,7 @@ from pathlib import Path
 
 from energy_platform.domain.errors import EstateError, SourceMissingError
 from energy_platform.domain.tables import TABLES
+from energy_platform.sources.estate import role_name
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.source import Source, file_status
@@ -101,7 +102,7 @@ def _check_named(spec: SourceSpec, columns: tuple[str, ...]) -> None:
         if column not in columns:
             raise EstateError(
                 f"There is no column {column!r} in {spec.name}.",
-                where=f"{spec.where}: {place}",
+                where=f"{spec.where}.{role_name(spec.target, place)}",
                 remedy=f"{suggestion(column, columns)}Columns are {listed(columns)}.",
             )
 
@@ -117,7 +118,7 @@ def _check_needed(spec: SourceSpec, columns: tuple[str, ...]) -> None:
         needed.discard("tenant_id")
     for name in contract.column_names:
         if name in needed and name not in spec.roles:
-            role = "tenant" if name == "tenant_id" else name
+            role = role_name(spec.target, name)
             raise EstateError(
                 f"The column {role!r} is missing: no row of {spec.target} can be without it.",
                 where=spec.where,

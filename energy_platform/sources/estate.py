@@ -102,6 +102,14 @@ def check_estate(estate: Estate) -> None:
     check(estate)
 
 
+def role_name(target: str, column: str) -> str:
+    """What the estate file calls a canonical column: `building` for `building_id` of a measurement."""
+    for section, measurement in _SECTIONS.items():
+        if measurement == target:
+            return next((role for role, name in _ROLES[section].items() if name == column), column)
+    return "tenant" if column == "tenant_id" else column
+
+
 class _Reading:
     """One reading of one estate file: turns plain YAML into an `Estate`, or says where it is wrong."""
 
@@ -199,7 +207,7 @@ class _Reading:
         if isinstance(value, date) and not isinstance(value, datetime):
             return value
         options = "a day as YYYY-MM-DD" + (", or `open`" if place == "last_day" else "")
-        self.fail(place, f"{value!r} is no day.", f"Write {options}.")
+        return self.fail(place, f"{value!r} is no day.", f"Write {options}.")
 
     def reasons(self, value: Any, place: str) -> dict[str, str]:
         if isinstance(value, list):
@@ -314,7 +322,7 @@ class _Reading:
                 for role, column in role_names.items()
                 if role in given
             },
-            extra=self.extra(given.get("extra", {}), f"{place}.extra", contract),
+            extra=self.further(given.get("extra", {}), f"{place}.extra", contract),
             values=self.values(given.get("values", {}), f"{place}.values"),
             ignored=self.reasons(given.get("ignore", {}), f"{place}.ignore"),
             where=f"{self.file.name}: {place}",
@@ -325,7 +333,7 @@ class _Reading:
         return spec
 
     def kind(self, given: Mapping[str, Any], place: str) -> Kind:
-        kinds = [kind for kind in _KINDS if kind in given]
+        kinds: list[Kind] = [kind for kind in _KINDS if kind in given]
         if len(kinds) != 1:
             what = f"{' and '.join(kinds)} stand side by side." if kinds else "It does not say which file it is."
             hint = "" if kinds else "".join(suggestion(key, _KINDS) for key in given)
@@ -387,12 +395,14 @@ class _Reading:
                 self.fail(f"{place}.{old}", f"{new!r} is no single value.", "Write `old: new`.")
         return {_plain(old): _plain(new) for old, new in value.items()}
 
-    def extra(self, value: Any, place: str, contract: Contract) -> dict[str, str]:
+    def further(self, value: Any, place: str, contract: Contract) -> dict[str, str]:
         given = self.mapping(value, place)
         for name, column in given.items():
             if not _FIELD.fullmatch(name):
                 self.fail(
-                    f"{place}.{name}", f"{name!r} cannot be the name of a field.", "Use a-z, 0-9 and _, a letter first."
+                    f"{place}.{name}",
+                    f"{name!r} cannot be the name of a field.",
+                    "Use small letters, digits and _, a letter first.",
                 )
             if name in contract.column_names:
                 self.fail(
@@ -458,12 +468,14 @@ class _Reading:
             )
 
     def unambiguous(self, spec: SourceSpec, place: str) -> None:
+        if spec.extra and "attributes" in spec.roles:
+            self.fail(f"{place}.extra", "`attributes` is mapped as a whole beside it.", "Remove one of the two.")
         used = spec.columns_used()
         for column in spec.ignored:
             if column in used:
                 self.fail(
                     f"{place}.ignore.{column}",
-                    f"The column {column!r} is ignored here, and used by {used[column]}.",
+                    f"The column {column!r} is ignored here, and used by {role_name(spec.target, used[column])}.",
                     "Remove one of the two.",
                 )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy_platform.domain.errors import SourceError, SourceMissingError
+from energy_platform.domain.errors import EstateError, SourceError, SourceMissingError
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN, SourceSpec
 
@@ -82,9 +82,9 @@ class Source(ABC):
                 )
         key = self.spec.key
         if key is not None and key not in columns:
-            raise SourceError(
-                f"There is no column {key!r} to be the key.",
-                where=self.spec.name,
+            raise EstateError(
+                f"There is no column {key!r} in {self.spec.name}.",
+                where=f"{self.spec.where}.key",
                 remedy=f"{suggestion(key, columns)}Columns are {listed(columns)}.",
             )
         return columns
@@ -113,6 +113,13 @@ def unreadable(name: str, error: OSError) -> SourceError:
         f"The file cannot be read: {error.strerror or error}.",
         where=name,
         remedy="Make the file readable for this user.",
+    )
+
+
+def changed(name: str) -> SourceError:
+    """The error for a file that somebody wrote while it was read."""
+    return SourceError(
+        "The file was written while it was read.", where=name, remedy="Run again when nobody writes to it."
     )
 
 

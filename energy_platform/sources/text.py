@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,16 @@ def detect_encoding(path: Path, name: str, declared: str | None) -> str:
     Raises:
         SourceError: the file is empty, holds NUL characters, or bytes that are no text in that encoding.
     """
-    if file_status(path, name).st_size == 0:
+    status = file_status(path, name)
+    if status.st_size == 0:
         raise empty_file(name)
+    return _detected(path, name, declared, (status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@lru_cache(maxsize=256)
+def _detected(path: Path, name: str, declared: str | None, version: tuple[int, int, int]) -> str:
+    # decoding a large file takes a while: once is enough, as long as nobody touches it
+    del version
     if declared is None:
         with _opened(path, name) as stream:
             head = stream.read(4)

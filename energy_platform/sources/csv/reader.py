@@ -13,7 +13,7 @@ import pyarrow.csv as arrow_csv
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.csv.header import Header, read_header
 from energy_platform.sources.naming import listed
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.text import Utf8Stream, detect_encoding
 
@@ -98,6 +98,7 @@ class CsvSource(Source):
         picked = [names[header.names.index(name)] for name in wanted]
         # The end mark has to be seen, so the first column is always read
         read = picked if names[0] in picked else [names[0], *picked]
+        named = [pl.col(number).alias(name) for number, name in zip(picked, wanted, strict=True)]
         refused: list[Any] = []
 
         def refuse(bad: Any) -> str:
@@ -106,6 +107,7 @@ class CsvSource(Source):
 
         tail = ("\n" + _END + header.separator * (len(names) - 1) + "\n").encode()
         rows = 0
+        version = self.version()
         last: pl.DataFrame | None = None
         with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail) as stream:
             try:
@@ -124,16 +126,20 @@ class CsvSource(Source):
                         strings_can_be_null=True,
                         quoted_strings_can_be_null=False,
                         null_values=[""],
-                        check_utf8=False,
+                        check_utf8=True,
                     ),
                 )
                 for batch in reader:
                     if last is not None and last.height:
-                        yield last.select(picked).rename(dict(zip(picked, wanted, strict=True)))
+                        yield last.select(named)
                     rows += batch.num_rows
                     last = pl.DataFrame(pl.from_arrow(batch))
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+                if self.version() != version:
+                    raise changed(self.spec.name) from None
                 raise self._explained(error, refused, rows, len(names)) from None
+        if self.version() != version:
+            raise changed(self.spec.name)
         assert last is not None
         if last.item(last.height - 1, 0) != _END:
             raise SourceError(
@@ -142,9 +148,9 @@ class CsvSource(Source):
                 remedy="Close the quote in that row, or double it where it belongs to the text.",
             )
         if last.height > 1:
-            yield last.head(-1).select(picked).rename(dict(zip(picked, wanted, strict=True)))
+            yield last.head(-1).select(named)
 
-    def _explained(self, error: pa.ArrowInvalid, refused: list[Any], rows: int, expected: int) -> SourceError:
+    def _explained(self, error: Exception, refused: list[Any], rows: int, expected: int) -> SourceError:
         name = self.spec.name
         if refused:
             bad = refused[-1]

@@ -97,6 +97,12 @@ class JsonSource(Source):
                     where=self.spec.name,
                     remedy="Rename one of the two keys.",
                 )
+            if isinstance(inner, str) and not inner.isascii() and _has_surrogate(inner):
+                raise SourceError(
+                    f"The element {place} holds half a character in {name!r}.",
+                    where=self.spec.name,
+                    remedy="Mend the \\u escapes in that text.",
+                )
             row[name] = json.dumps(inner, ensure_ascii=False) if isinstance(inner, list | dict) else inner
 
     def _document(self) -> Any:
@@ -153,6 +159,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise _DuplicateKeyError(f"An object has the key {key!r} twice (beside {beside}).")
             seen.add(key)
     return found
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _kind_of(value: Any) -> str:

@@ -13,13 +13,14 @@ import polars as pl
 
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.naming import listed, suggestion
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, empty_file, file_status, unreadable
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, empty_file, file_status, unreadable
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _WAL_VERSION = 2
 _EXACT = 2**53
+_UNDECODABLE = object()
 
 #: How long to wait for somebody who writes.
 BUSY_SECONDS = 5.0
@@ -121,24 +122,17 @@ class SqliteSource(Source):
     def _undecodable(self, query: str, columns: tuple[str, ...], *, has_identity: bool) -> SourceError:
         """Finds the text that is no UTF-8, by reading again without decoding."""
         with self._connection() as connection:
-            connection.text_factory = bytes
+            connection.text_factory = _decoded
             for number, row in enumerate(connection.execute(query), start=1):
                 values = row[1:] if has_identity else row
-                # a blob is bytes too, and need be no text: only text comes from typeof, so ask for it
                 for name, value in zip(columns, values, strict=True):
-                    if isinstance(value, bytes) and not _is_utf8(value):
-                        kind = connection.execute(
-                            f"SELECT typeof(value) FROM ({query.replace('SELECT ', f'SELECT {_quoted(name)} AS value, ', 1)}"
-                            f" LIMIT 1 OFFSET {number - 1})"
-                        ).fetchone()[0]
-                        if kind == b"text":
-                            key = row[0].decode("utf-8", "replace") if isinstance(row[0], bytes) else row[0]
-                            identity = f" (key {key})" if has_identity else ""
-                            return SourceError(
-                                f"Row {number}{identity} holds text in column {name!r} that is no UTF-8.",
-                                where=self.spec.name,
-                                remedy="Mend that text in a copy of the file: SQLite text must be UTF-8.",
-                            )
+                    if value is _UNDECODABLE:
+                        identity = f" (key {row[0]})" if has_identity and row[0] is not _UNDECODABLE else ""
+                        return SourceError(
+                            f"Row {number}{identity} holds text in column {name!r} that is no UTF-8.",
+                            where=self.spec.name,
+                            remedy="Mend that text in a copy of the file: SQLite text must be UTF-8.",
+                        )
         return SourceError(
             "It holds text that is no UTF-8.", where=self.spec.name, remedy="Mend the text in a copy of the file."
         )
@@ -170,9 +164,7 @@ class SqliteSource(Source):
         finally:
             connection.close()
         if immutable and self.version() != before:
-            raise SourceError(
-                "The file was written while it was read.", where=name, remedy="Run again when nobody writes to it."
-            )
+            raise changed(name)
 
     def _explained(self, error: Exception) -> SourceError:
         name = self.spec.name
@@ -193,7 +185,7 @@ class SqliteSource(Source):
             return SourceError(
                 f"The file cannot be opened for reading alone: {message}.",
                 where=name,
-                remedy="A writer was interrupted: open a copy once with `sqlite3`, so that it recovers, and use the copy.",
+                remedy="A writer was interrupted: let `sqlite3` open a copy once, which mends it, and use the copy.",
             )
         return SourceError(f"SQLite cannot read it: {message}.", where=name, remedy="Check the file with `sqlite3`.")
 
@@ -215,12 +207,11 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _is_utf8(value: bytes) -> bool:
+def _decoded(value: bytes) -> object:
     try:
-        value.decode()
+        return value.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return _UNDECODABLE
 
 
 def _frame(rows: list[tuple[Any, ...]], columns: tuple[str, ...], before: int, *, has_identity: bool) -> pl.DataFrame:
