@@ -116,6 +116,7 @@ def _run_alembic(admin_url: str) -> None:
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import SQLAlchemyError
 
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", plain_url(admin_url))
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
@@ -126,7 +127,7 @@ def _run_alembic(admin_url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
         raise StoreError(
             f"The schema could not be brought up to date: {cause}.",

@@ -202,7 +202,7 @@ CREATE TABLE energy.quarantine (
     run_id text NOT NULL,
     first_seen timestamptz NOT NULL DEFAULT now(),
     last_seen timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, estate, asset, source, row_key)
+    PRIMARY KEY (tenant_id, estate, asset, partition, source, row_key)
 );
 CREATE INDEX quarantine_partition ON energy.quarantine (estate, asset, partition);
 
@@ -367,10 +367,10 @@ def downgrade() -> None:
 def _partitions() -> str:
     statements = []
     for measurement in _MEASUREMENTS:
-        for year in range(_FIRST_YEAR, _LAST_YEAR + 1):
-            statements.append(
-                f"CREATE TABLE timeseries.{measurement}_{year} PARTITION OF timeseries.{measurement}"
-                f" FOR VALUES FROM ('{year}-01-01 00:00:00+00') TO ('{year + 1}-01-01 00:00:00+00');"
-            )
+        statements += [
+            f"CREATE TABLE timeseries.{measurement}_{year} PARTITION OF timeseries.{measurement}"
+            f" FOR VALUES FROM ('{year}-01-01 00:00:00+00') TO ('{year + 1}-01-01 00:00:00+00');"
+            for year in range(_FIRST_YEAR, _LAST_YEAR + 1)
+        ]
         statements.append(f"CREATE TABLE timeseries.{measurement}_other PARTITION OF timeseries.{measurement} DEFAULT;")
     return "\n".join(statements)

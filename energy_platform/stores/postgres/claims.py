@@ -1,0 +1,80 @@
+"""Which estate accounts for which stretch of which series, so that no two account for the same point.
+
+A claim is one span for each series and estate, from its first point to its last: spans of two estates never overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from energy_platform.domain.contracts import ColumnType
+from energy_platform.domain.errors import OwnershipError
+from energy_platform.stores.postgres.copying import read_frame, stage
+from energy_platform.stores.postgres.locks import key_of
+
+_TABLE = sql.Identifier("energy", "claims")
+
+_WIDEN = """
+INSERT INTO energy.claims AS present (estate, measurement, tenant_id, series, first_time, last_time)
+SELECT %s, %s, tenant_id, series, min(first_time), max(last_time)
+FROM {staged} GROUP BY tenant_id, series ORDER BY tenant_id, series
+ON CONFLICT (tenant_id, measurement, series, estate) DO UPDATE SET
+    first_time = LEAST(present.first_time, excluded.first_time),
+    last_time = GREATEST(present.last_time, excluded.last_time)
+WHERE excluded.first_time < present.first_time OR excluded.last_time > present.last_time
+"""
+
+_OVERLAPS = """
+SELECT other.estate, other.series, count(*) OVER ()
+FROM (SELECT DISTINCT tenant_id, series FROM {staged}) AS staged
+JOIN energy.claims AS own USING (tenant_id, series)
+JOIN energy.claims AS other USING (tenant_id, measurement, series)
+WHERE own.estate = %s AND own.measurement = %s AND other.estate <> own.estate
+  AND own.first_time <= other.last_time AND other.first_time <= own.last_time
+ORDER BY other.estate, other.series LIMIT 1
+"""
+
+
+def claim(connection: psycopg.Connection, estate: str, measurement: str, frame: pl.DataFrame) -> None:
+    """Widen the estate's spans to these. To be committed before the first point is written.
+
+    Args:
+        connection: as energy_loader.
+        estate: code of the estate.
+        measurement: name of the measurement.
+        frame: tenant_id, series (tags joined by the unit separator, U+001F), first_time, last_time.
+
+    Raises:
+        OwnershipError: another estate's span of the same series overlaps; nothing is to be written.
+    """
+    if frame.is_empty():
+        return
+    # two estates that claim at once must see each other's spans
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [key_of("claims", measurement)])
+    staged = stage(connection, "staged_claims", _TABLE, frame.select("tenant_id", "series", "first_time", "last_time"))
+    connection.execute(sql.SQL(_WIDEN).format(staged=staged), [estate, measurement])
+    found = connection.execute(sql.SQL(_OVERLAPS).format(staged=staged), [estate, measurement]).fetchone()
+    if found:
+        other, series, count = found
+        raise OwnershipError(
+            f"The estate {other} already accounts for points of {count} series in this time.",
+            where=f"{measurement}, e.g. {series.replace(chr(31), ', ')}",
+            remedy="Give the tenants of this estate codes of their own, or load into stores of its own.",
+        )
+    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
+
+
+def others(connection: psycopg.Connection, estate: str, measurement: str, tenants: Sequence[str]) -> pl.DataFrame:
+    """Spans that other estates account for: tenant_id, series, first_time, last_time (both included), sorted."""
+    columns: dict[str, ColumnType] = {
+        "tenant_id": "text",
+        "series": "text",
+        "first_time": "time",
+        "last_time": "time",
+    }
+    found = sql.SQL("{} WHERE estate <> %s AND measurement = %s AND tenant_id = ANY(%s)").format(_TABLE)
+    return read_frame(connection, columns, found, [estate, measurement, list(tenants)]).sort(*columns)
