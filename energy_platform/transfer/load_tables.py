@@ -9,6 +9,7 @@ import json
 import time
 
 import polars as pl
+import psycopg
 
 from energy_platform.domain.accounts import WHOLE, Account
 from energy_platform.domain.contracts import Contract
@@ -228,17 +229,17 @@ class _TableLoad:
         self.report.verdicts = [verdict_of(entry)]
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
 
-    def _without_shared(self, connection: object, contract: Contract, standing: pl.DataFrame) -> pl.DataFrame:
+    def _without_shared(
+        self, connection: psycopg.Connection, contract: Contract, standing: pl.DataFrame
+    ) -> pl.DataFrame:
         """Rows that another estate has not loaded already; one that it has with other content is refused."""
         keys = list(contract.key)
-        others = rows.owners(connection, contract, standing.select(keys))  # pyright: ignore[reportArgumentType]
+        others = rows.owners(connection, contract, standing.select(keys))
         others = others.filter(pl.col("estate") != self.estate.code)
         if others.is_empty():
             return standing
         shared = standing.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-        theirs = rows.read_rows(  # pyright: ignore[reportArgumentType]
-            connection, contract, standing.get_column("tenant_id").unique().to_list()
-        )
+        theirs = rows.read_rows(connection, contract, standing.get_column("tenant_id").unique().to_list())
         theirs = theirs.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
         named = shared.filter(pl.col("@source") >= 0).sort(keys)
         theirs = theirs.join(named.select(keys), on=keys, how="semi", nulls_equal=True).sort(keys)
@@ -258,10 +259,8 @@ class _TableLoad:
             )
         return standing.join(others.select(keys), on=keys, how="anti", nulls_equal=True)
 
-    def _quarantine(self, connection: object, expected: ExpectedTable) -> None:
-        quarantine.replace(  # pyright: ignore[reportArgumentType]
-            connection, self.estate.code, self.asset, WHOLE, expected.refused.drop(DAY), self.run_id
-        )
+    def _quarantine(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
+        quarantine.replace(connection, self.estate.code, self.asset, WHOLE, expected.refused.drop(DAY), self.run_id)
 
     def _entry(self, expected: ExpectedTable, summary: Summary, reason: str) -> LedgerEntry:
         accounts = {expected.positions[position].name: account for (_, position), account in expected.accounts.items()}
@@ -290,8 +289,8 @@ class _TableLoad:
         )
 
 
-def table_summary(connection: object, contract: Contract, tenants: tuple[str, ...], estate: str) -> Summary:
+def table_summary(connection: psycopg.Connection, contract: Contract, tenants: tuple[str, ...], estate: str) -> Summary:
     """What a table holds of the estate's tenants: rows of this estate, and rows that no known estate has loaded."""
-    known = ledger.estates(connection) - {estate}  # pyright: ignore[reportArgumentType]
-    found = rows.read_rows(connection, contract, list(tenants))  # pyright: ignore[reportArgumentType]
+    known = ledger.estates(connection) - {estate}
+    found = rows.read_rows(connection, contract, list(tenants))
     return Summary.of(found.filter(~pl.col("estate").is_in(sorted(known))), contract.columns)

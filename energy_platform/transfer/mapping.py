@@ -205,7 +205,7 @@ def _reason(
 
 def _undated_reasons(rules: MappingRules) -> list[pl.Expr]:
     estate, time = rules.estate, pl.col("time")
-    found = [
+    found: list[pl.Expr] = [
         pl.when(time.is_null()).then(pl.lit("unreadable_time")),
         pl.when(time < start_of(estate.first_day, estate.zone)).then(pl.lit("before_first_day")),
         pl.when(time > rules.now).then(pl.lit("in_the_future")),
