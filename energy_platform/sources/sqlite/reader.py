@@ -21,6 +21,8 @@ _HEADER_BYTES = 100
 _WAL_VERSION = 2
 _EXACT = 2**53
 _UNDECODABLE = object()
+# few enough to stay in the processor's cache, and to give the garbage collector little to look at
+_FETCHED_AT_ONCE = 2_000
 
 #: How long to wait for somebody who writes.
 BUSY_SECONDS = 5.0
@@ -57,20 +59,20 @@ class SqliteSource(Source):
         """All rows, by key, else by rowid; see `Source.batches`."""
         with self._connection() as connection:
             columns = self._columns(connection)
-            query, has_identity = self._query(connection, columns)
+            query, identity = self._query(connection, columns)
             cursor = connection.execute(query)
             row = 0
             while True:
                 try:
-                    rows = cursor.fetchmany(batch_rows)
+                    values = _fetched(cursor, batch_rows)
                 except (sqlite3.OperationalError, UnicodeDecodeError) as error:
                     if "decode" in str(error).lower():
-                        raise self._undecodable(query, columns, has_identity=has_identity) from None
+                        raise self._undecodable(query, columns, identity) from None
                     raise
-                if not rows:
+                if not values:
                     return
-                yield _frame(rows, columns, row, has_identity=has_identity)
-                row += len(rows)
+                yield _frame(values, columns, row, identity)
+                row += len(values[0])
 
     @property
     def _table(self) -> str:
@@ -97,14 +99,20 @@ class SqliteSource(Source):
         cursor = connection.execute(f"SELECT * FROM {_quoted(self._table)} LIMIT 0")
         return self._check_columns(tuple(column[0] for column in cursor.description))
 
-    def _query(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> tuple[str, bool]:
-        """The query, and whether its first column identifies the row."""
+    def _query(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> tuple[str, int | None]:
+        """The query, and which of its columns identifies the row: the key, else a rowid behind the others."""
         rowid = self._rowid(connection, columns)
-        key = _quoted(self.spec.key) if self.spec.key is not None else rowid
-        names = ", ".join(_quoted(name) for name in columns)
-        order = ", ".join(dict.fromkeys(name for name in (key, rowid) if name))
-        query = f"SELECT {f'{key}, ' if key else ''}{names} FROM {_quoted(self._table)}"
-        return f"{query} ORDER BY {order}" if order else query, key is not None
+        names = [_quoted(name) for name in columns]
+        order = [rowid] if rowid else []
+        identity: int | None = None
+        if self.spec.key is not None:
+            identity = columns.index(self.spec.key)
+            order.insert(0, names[identity])
+        elif rowid:
+            identity = len(names)
+            names.append(rowid)
+        query = f"SELECT {', '.join(names)} FROM {_quoted(self._table)}"
+        return f"{query} ORDER BY {', '.join(order)}" if order else query, identity
 
     def _rowid(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> str | None:
         """A name of the rowid that no column hides; None for views and tables that have none."""
@@ -119,17 +127,17 @@ class SqliteSource(Source):
                 return name
         return None
 
-    def _undecodable(self, query: str, columns: tuple[str, ...], *, has_identity: bool) -> SourceError:
+    def _undecodable(self, query: str, columns: tuple[str, ...], identity: int | None) -> SourceError:
         """Finds the text that is no UTF-8, by reading again without decoding."""
         with self._connection() as connection:
             connection.text_factory = _decoded
             for number, row in enumerate(connection.execute(query), start=1):
-                values = row[1:] if has_identity else row
-                for name, value in zip(columns, values, strict=True):
+                for name, value in zip(columns, row, strict=False):
                     if value is _UNDECODABLE:
-                        identity = f" (key {row[0]})" if has_identity and row[0] is not _UNDECODABLE else ""
+                        key = _UNDECODABLE if identity is None else row[identity]
+                        known = "" if key is _UNDECODABLE else f" (key {key})"
                         return SourceError(
-                            f"Row {number}{identity} holds text in column {name!r} that is no UTF-8.",
+                            f"Row {number}{known} holds text in column {name!r} that is no UTF-8.",
                             where=self.spec.name,
                             remedy="Mend that text in a copy of the file: SQLite text must be UTF-8.",
                         )
@@ -214,19 +222,29 @@ def _decoded(value: bytes) -> object:
         return _UNDECODABLE
 
 
-def _frame(rows: list[tuple[Any, ...]], columns: tuple[str, ...], before: int, *, has_identity: bool) -> pl.DataFrame:
-    by_column = list(zip(*rows, strict=True))
-    order = pl.int_range(before + 1, before + len(rows) + 1, dtype=pl.Int64, eager=True)
+def _fetched(cursor: sqlite3.Cursor, count: int) -> list[list[Any]]:
+    """The values of at most `count` further rows, by column; empty where there are none."""
+    columns: list[list[Any]] = []
+    while count > 0 and (rows := cursor.fetchmany(min(count, _FETCHED_AT_ONCE))):
+        if not columns:
+            columns = [[] for _ in rows[0]]
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            column.extend(values)
+        count -= len(rows)
+    return columns
+
+
+def _frame(values: list[list[Any]], columns: tuple[str, ...], before: int, identity: int | None) -> pl.DataFrame:
+    order = pl.int_range(before + 1, before + len(values[0]) + 1, dtype=pl.Int64, eager=True)
+    series = [_series(column) for column in values]
     key = order.cast(pl.String)
-    if has_identity:
-        identity = _series(by_column[0])
-        by_column = by_column[1:]
-        key = identity.cast(pl.String).zip_with(identity.is_not_null(), key)
-    series = [_series(values).alias(name) for name, values in zip(columns, by_column, strict=True)]
-    return pl.DataFrame([*series, key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN)])
+    if identity is not None:
+        key = series[identity].cast(pl.String).zip_with(series[identity].is_not_null(), key)
+    named = [column.alias(name) for name, column in zip(columns, series, strict=False)]
+    return pl.DataFrame([*named, key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN)])
 
 
-def _series(values: tuple[Any, ...]) -> pl.Series:
+def _series(values: list[Any]) -> pl.Series:
     """A column in the type of what it holds."""
     kinds = set(map(type, values))
     kinds.discard(type(None))
