@@ -1,0 +1,323 @@
+"""Time series in PostgreSQL: tables of the schema `timeseries`, moved by COPY in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import ClassVar, Final, Literal
+
+import polars as pl
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from psycopg import sql
+from pydantic import SecretStr
+
+from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.errors import FieldTypeConflictError, SettingError, StoreError
+from energy_platform.stores.postgres import migrations
+from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.timeseries.interface import (
+    READ_ROWS,
+    TimeSeries,
+    check_field_column,
+    checked_keys,
+    checked_points,
+    possible_tenants,
+    without_empty_strangers,
+)
+
+_SCHEMA: Final = "timeseries"
+_COPY_ROWS: Final = 50_000
+_PROBES: Final = 200
+
+_ARROW_TYPES: Final = {
+    "double precision": pa.float64(),
+    "real": pa.float64(),
+    "numeric": pa.float64(),
+    "bigint": pa.int64(),
+    "integer": pa.int64(),
+    "smallint": pa.int64(),
+    "boolean": pa.bool_(),
+    "timestamp with time zone": pa.timestamp("us", "UTC"),
+}
+
+
+class PostgresTimeSeries(TimeSeries):
+    """Time series in the tables that migrations make, one per measurement.
+
+    Args:
+        store: PostgreSQL as the role that loads; it must bypass row-level security.
+        admin_url: PostgreSQL as the owner, for fields that an estate adds; empty where there are none.
+    """
+
+    implementation: ClassVar[Literal["influxdb", "postgres"]] = "postgres"
+
+    def __init__(self, store: PostgresStore, admin_url: SecretStr) -> None:
+        self._store = store
+        self._admin_url = admin_url
+
+    def __repr__(self) -> str:
+        return f"PostgresTimeSeries({self._store!r})"
+
+    def ping(self) -> None:
+        """Ask for an answer."""
+        self._store.ping()
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    def prepare(self, measurement: Measurement) -> None:
+        """See that the table is there; add the columns of further fields."""
+        for column in measurement.fields:
+            check_field_column(measurement, column)
+        with self._store.connection() as connection:
+            found = _column_types(connection, measurement)
+        for column in measurement.fields:
+            wanted, there = migrations.SQL_TYPES[column.type], found.get(column.name)
+            if there == wanted:
+                continue
+            if there is not None:
+                raise FieldTypeConflictError(
+                    f"The field holds {there}, and the estate says {wanted}.",
+                    where=f"{measurement.name}.{column.name}",
+                    remedy="A field keeps one type for ever: give the column another field's name in estate.yaml.",
+                )
+            if not self._admin_url.get_secret_value():
+                raise SettingError(
+                    f"The table has no column {column.name}, and only its owner may add it.",
+                    where=f"{_SCHEMA}.{measurement.name}",
+                    remedy="Set ENERGY_POSTGRES_ADMIN_URL to the URL of energy_owner.",
+                )
+            migrations.add_field(self._admin_url.get_secret_value(), measurement.name, column.name, column.type)
+
+    def check_retention(self, first: datetime) -> None:
+        """Nothing expires here."""
+
+    def write(self, measurement: Measurement, points: pl.DataFrame) -> None:
+        """Write points in one transaction; see `TimeSeries.write`."""
+        points = checked_points(measurement, points)
+        if not points.height:
+            return
+        # in the order of the primary key, COPY is twice as fast
+        points = points.sort(measurement.key)
+        with self._store.connection() as connection:
+            if not _any_there(connection, measurement, points):
+                try:
+                    with connection.transaction():
+                        _copy_in(connection, _table(measurement), points)
+                    return
+                except psycopg.errors.UniqueViolation:
+                    # some are there after all
+                    pass
+            _upsert(connection, measurement, points)
+
+    def read(
+        self,
+        measurement: Measurement,
+        tenants: Sequence[str],
+        start: datetime | None = None,
+        stop: datetime | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The points of these tenants; see `TimeSeries.read`."""
+        possible = possible_tenants(tenants)
+        if not possible:
+            return
+        conditions = [sql.SQL("tenant_id = ANY({})").format(sql.Literal(possible))]
+        if start is not None:
+            conditions.append(sql.SQL('"time" >= {}').format(sql.Literal(start)))
+        if stop is not None:
+            conditions.append(sql.SQL('"time" < {}').format(sql.Literal(stop)))
+        with self._store.connection() as connection:
+            types = _column_types(connection, measurement)
+            query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+                _names(types), _table(measurement), sql.SQL(" AND ").join(conditions)
+            )
+            yield from _copy_out(connection, query, measurement, types)
+
+    def latest(self, measurement: Measurement, tenants: Sequence[str]) -> pl.DataFrame:
+        """The newest point of each series, found by hopping through the primary key; see `TimeSeries.latest`."""
+        possible = possible_tenants(tenants)
+        if not possible:
+            return measurement.empty()
+        with self._store.connection() as connection:
+            types = _column_types(connection, measurement)
+            query = _newest(measurement, types, possible)
+            frames = list(_copy_out(connection, query, measurement, types))
+        return pl.concat(frames, how="diagonal") if frames else measurement.empty()
+
+    def delete(self, measurement: Measurement, points: pl.DataFrame) -> None:
+        """Remove these points in one transaction; see `TimeSeries.delete`."""
+        keys = checked_keys(measurement, points)
+        if not keys.height:
+            return
+        with self._store.connection() as connection:
+            staged = _stage(connection, measurement, keys)
+            connection.execute(
+                sql.SQL("DELETE FROM {} AS kept USING {} AS named WHERE {}").format(
+                    _table(measurement), staged, _same_key(measurement, "kept", "named")
+                )
+            )
+
+
+def _table(measurement: Measurement) -> sql.Identifier:
+    return sql.Identifier(_SCHEMA, measurement.name)
+
+
+def _names(names: Sequence[str] | dict[str, str], of: str = "") -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(of, name) if of else sql.Identifier(name) for name in names)
+
+
+def _same_key(measurement: Measurement, left: str, right: str) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name)) for name in measurement.key
+    )
+
+
+def _column_types(connection: psycopg.Connection, measurement: Measurement) -> dict[str, str]:
+    found = migrations.field_types(connection, measurement.name)
+    if not found:
+        raise StoreError(
+            "There is no such table.",
+            where=f"{_SCHEMA}.{measurement.name}",
+            remedy="Bring the schema up to date: energy-platform up",
+        )
+    return found
+
+
+def _any_there(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> bool:
+    """Whether some of the points are there already, by a sample: a replay is noticed before anything is copied."""
+    step = max(1, points.height // _PROBES)
+    sample = points.select(measurement.key).gather_every(step)
+    types = [sql.SQL("timestamptz[]") if name == "time" else sql.SQL("text[]") for name in measurement.key]
+    arrays = sql.SQL(", ").join(sql.SQL("%s::{}").format(type_) for type_ in types)
+    row = connection.execute(
+        sql.SQL(
+            "SELECT EXISTS (SELECT FROM unnest({arrays}) AS named ({names}) WHERE EXISTS ("
+            "SELECT FROM {table} AS kept WHERE {same}))"
+        ).format(
+            arrays=arrays,
+            names=_names(measurement.key),
+            table=_table(measurement),
+            same=_same_key(measurement, "kept", "named"),
+        ),
+        [sample.get_column(name).to_list() for name in measurement.key],
+    ).fetchone()
+    return row == (True,)
+
+
+def _stage(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> sql.Identifier:
+    name = f"staged_{measurement.name}"
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+            sql.Identifier(name), _names(points.columns), _table(measurement)
+        )
+    )
+    staged = sql.Identifier("pg_temp", name)
+    _copy_in(connection, staged, points)
+    connection.execute(sql.SQL("ANALYZE {}").format(staged))
+    return staged
+
+
+def _upsert(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> None:
+    staged = _stage(connection, measurement, points)
+    fields = [name for name in points.columns if name not in measurement.key]
+    # an absent field leaves what is there, as InfluxDB does; a point that would stay the same is not written again
+    merged = [
+        sql.SQL("COALESCE({}, {})").format(sql.Identifier("excluded", name), sql.Identifier("kept", name))
+        for name in fields
+    ]
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO {table} AS kept ({names}) SELECT {names} FROM {staged}"
+            " ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({old}) IS DISTINCT FROM ({new})"
+        ).format(
+            table=_table(measurement),
+            names=_names(points.columns),
+            staged=staged,
+            key=_names(measurement.key),
+            changes=sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), value)
+                for name, value in zip(fields, merged, strict=True)
+            ),
+            old=_names(fields, "kept"),
+            new=sql.SQL(", ").join(merged),
+        )
+    )
+
+
+def _copy_in(connection: psycopg.Connection, table: sql.Identifier, points: pl.DataFrame) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, _names(points.columns))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for part in points.iter_slices(_COPY_ROWS):
+            # texts in quotes, the empty one too; a null is nothing at all
+            copy.write(part.write_csv(include_header=False, quote_style="non_numeric"))
+
+
+def _copy_out(
+    connection: psycopg.Connection, query: sql.Composable, measurement: Measurement, types: dict[str, str]
+) -> Iterator[pl.DataFrame]:
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        rows: list[bytes] = []
+        # the server sends one row per message, so that a line break inside of a text does no harm
+        for row in copy:
+            rows.append(bytes(row))
+            if len(rows) == READ_ROWS:
+                yield _frame(rows, measurement, types)
+                rows.clear()
+        if rows:
+            yield _frame(rows, measurement, types)
+
+
+def _frame(rows: list[bytes], measurement: Measurement, types: dict[str, str]) -> pl.DataFrame:
+    content = b"".join(rows)
+    table = arrow_csv.read_csv(
+        pa.BufferReader(content),
+        read_options=arrow_csv.ReadOptions(column_names=list(types), block_size=len(content) + 1),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={name: _ARROW_TYPES.get(type_, pa.string()) for name, type_ in types.items()},
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    frame = pl.DataFrame(table)
+    # a field that nobody has prepared is absent; the others have their types already
+    canonical = [
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(type_).alias(name)
+        for name, type_ in measurement.schema().items()
+    ]
+    return without_empty_strangers(measurement, frame.with_columns(canonical))
+
+
+def _newest(measurement: Measurement, types: dict[str, str], tenants: Sequence[str]) -> sql.Composed:
+    """A query that hops from series to series, and asks for the last point of each: it never reads all points."""
+    tags, others = measurement.tags, [tag for tag in measurement.tags if tag != "tenant_id"]
+    return sql.SQL(
+        "WITH RECURSIVE series AS ("
+        "(SELECT first.* FROM unnest({tenants}::text[]) AS wanted (tenant_id) CROSS JOIN LATERAL ("
+        "SELECT {tags} FROM {table} AS points WHERE points.tenant_id = wanted.tenant_id ORDER BY {tags} LIMIT 1"
+        ") AS first)"
+        " UNION ALL "
+        "SELECT next.* FROM series CROSS JOIN LATERAL ("
+        "SELECT {tags} FROM {table} AS points WHERE points.tenant_id = series.tenant_id"
+        " AND ({other_points}) > ({other_series}) ORDER BY {tags} LIMIT 1"
+        ") AS next"
+        ") SELECT newest.* FROM series CROSS JOIN LATERAL ("
+        'SELECT {names} FROM {table} AS points WHERE {same} ORDER BY "time" DESC LIMIT 1'
+        ") AS newest"
+    ).format(
+        tenants=sql.Literal(list(tenants)),
+        tags=_names(tags, "points"),
+        table=_table(measurement),
+        other_points=_names(others, "points"),
+        other_series=_names(others, "series"),
+        names=_names(list(types), "points"),
+        same=sql.SQL(" AND ").join(
+            sql.SQL("{} = {}").format(sql.Identifier("points", tag), sql.Identifier("series", tag)) for tag in tags
+        ),
+    )
