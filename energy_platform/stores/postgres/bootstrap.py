@@ -13,14 +13,9 @@ LOADER = "energy_loader"
 BACKUP = "energy_backup"
 APP = "energy_app"
 
-#: Attributes of each role. The loader bypasses row-level security because COPY is refused under it; the backup role
-#: because pg_dump is; the app role never does.
-ROLES: Mapping[str, str] = {
-    OWNER: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
-    LOADER: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
-    BACKUP: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
-    APP: "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
-}
+#: The roles, and whether each bypasses row-level security: the loader because COPY is refused under it, the backup role
+#: because pg_dump is. The app role never does.
+ROLES: Mapping[str, bool] = {OWNER: False, LOADER: True, BACKUP: True, APP: False}
 
 #: Whoever makes roles and databases holds it, so that two who start at once do not trip over each other.
 _LOCK = 0x656E657267790001
@@ -32,7 +27,7 @@ def ensure_roles(superuser_url: str, *, dagster_database: str, passwords: Mappin
     Running it again changes nothing. Runs at the same time wait for each other.
 
     Args:
-        superuser_url: a role that may create roles (BYPASSRLS ones too) and databases, on any database of the server.
+        superuser_url: a superuser, on any database of the server.
         dagster_database: the database of Dagster's own state.
         passwords: by role name; one for each of `ROLES`.
 
@@ -42,8 +37,8 @@ def ensure_roles(superuser_url: str, *, dagster_database: str, passwords: Mappin
     """
     with psycopg.connect(superuser_url, autocommit=True, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        for role, attributes in ROLES.items():
-            _ensure_role(connection, role, attributes, passwords[role])
+        for role, bypasses in ROLES.items():
+            _ensure_role(connection, role, bypasses, passwords[role])
         for database in (DATABASE, dagster_database):
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
             if not found:
@@ -54,12 +49,18 @@ def ensure_roles(superuser_url: str, *, dagster_database: str, passwords: Mappin
 
 def administrator_sql(dagster_database: str) -> str:
     """The same as a psql script with placeholders instead of passwords, for the administrator of a given server."""
-    lines = ["-- Run it with psql as a role that may create roles and databases; running it again does no harm."]
-    for role, attributes in ROLES.items():
+    lines = [
+        "-- Put in the passwords, then run it with psql as a role that may create roles and databases.",
+        "-- Running it again does no harm: passwords of roles that are there stay.",
+        "-- Up to PostgreSQL 15 only a superuser may give BYPASSRLS.",
+    ]
+    for role, bypasses in ROLES.items():
+        # an administrator who is no superuser may not even say NOSUPERUSER or NOBYPASSRLS; new roles have neither
+        attributes = "LOGIN BYPASSRLS" if bypasses else "LOGIN"
         lines.append(
-            f"SELECT 'CREATE ROLE {role}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"
+            f"SELECT 'CREATE ROLE {role} {attributes} PASSWORD ''<password of {role}>'''"
+            f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"
         )
-        lines.append(f"ALTER ROLE {role} {attributes} PASSWORD '<password of {role}>';")
     # who creates a database for another role must be able to act as it
     lines.append(f"GRANT {OWNER} TO CURRENT_USER;")
     for database in (DATABASE, dagster_database):
@@ -70,14 +71,16 @@ def administrator_sql(dagster_database: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ensure_role(connection: psycopg.Connection, role: str, attributes: str, password: str) -> None:
+def _ensure_role(connection: psycopg.Connection, role: str, bypasses: bool, password: str) -> None:
     name = sql.Identifier(role)
     if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
         connection.execute(sql.SQL("CREATE ROLE {}").format(name))
     # as a SCRAM verifier, so that no log of the server's ever holds the password
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(
-        sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(name, sql.SQL(attributes), sql.Literal(verifier))  # type: ignore[arg-type]
+        sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {} PASSWORD {}").format(
+            name, sql.SQL("BYPASSRLS" if bypasses else "NOBYPASSRLS"), sql.Literal(verifier)
+        )
     )
 
 

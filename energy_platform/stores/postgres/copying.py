@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 import polars as pl
 import psycopg
@@ -142,10 +144,21 @@ def read_frame(
 
 
 def canonical_json(text: str | None) -> str | None:
-    """JSON text in the one spelling that is compared: keys sorted, no blanks, characters as they are."""
+    """JSON text in the one spelling that is compared, and that jsonb gives back.
+
+    Keys are sorted, there are no blanks, characters stand as they are. What jsonb does not tell apart is spelled alike:
+    -0.0 is 0.0, and 1e16 and above, which it writes in full, are integers.
+    """
     if text is None:
         return None
-    return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    value = json.loads(text, parse_float=_canonical_number)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _canonical_number(text: str) -> float | int:
+    number = float(text) + 0.0
+    # Python writes floats from here on with an exponent
+    return int(Decimal(repr(number))) if math.isfinite(number) and abs(number) >= 1e16 else number
 
 
 def _parsed(csv: bytes, columns: Mapping[str, ColumnType]) -> pl.DataFrame:
