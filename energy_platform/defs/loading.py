@@ -65,14 +65,15 @@ def load_asset(
         sources: what is read; their data versions are reported as observations.
         plot: see `Target.plot`.
     """
-    days = days_of(context) if context.has_partition_key_range else None
+    # in a run over a range, assets without partitions are told the range too
+    days = days_of(context) if context.assets_def.partitions_def is not None else None
     from energy_platform.transfer import assets as transfer
 
     with readable_failures():
         platform = resource.opened()
         require_proven(platform, after, days)
         observe(context, platform, asset, sources)
-        report = transfer.load_asset(platform, asset, days, limits.options(), context.run_id, context.log.info)
+        report = transfer.load_asset(platform, asset, days, limits.options(), context.run.run_id, context.log.info)
         entries = ledger_of(platform, asset)
     for warning in report.warnings:
         context.log.warning(warning)

@@ -14,6 +14,7 @@ from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
 from energy_platform.defs.names import key_of
 from energy_platform.defs.resources import LoadLimits
 
+EVALUATION = "ASSET_CHECK_EVALUATION"
 FIRST, LAST = "2025-05-24", "2025-05-29"
 
 
@@ -59,7 +60,9 @@ class Runs:
         key = dg.AssetCheckKey(key_of(asset), "proof")
         record = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
         event = record[0].event if record else None
-        return event.dagster_event.asset_check_evaluation if event and event.dagster_event else None
+        if event is None or event.dagster_event is None or event.dagster_event.event_type_value != EVALUATION:
+            return None
+        return event.dagster_event.asset_check_evaluation_data
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Change or ask the estate's SQLite file behind the platform's back."""

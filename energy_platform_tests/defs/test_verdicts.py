@@ -31,6 +31,8 @@ def test_a_range_in_one_run_materializes_exactly_the_days_that_hold_data(runs: R
         verdict = runs.check(asset)
         assert verdict is not None, asset
         assert verdict.passed, asset
+    for asset in ("postgres/tenants", "postgres/users", "postgres/models", "models/artifacts", "redis/latest"):
+        assert runs.events(asset) == {None: 1}, asset
 
 
 def test_running_again_logs_no_day_twice(runs: Runs) -> None:
