@@ -33,7 +33,6 @@ class Migrated:
 def migrated(target: Settings, estates: Path) -> Migrated:
     name = f"accounts_{kind_of(target)}"
     folder = small_estate(estates, name)
-    assert command(target, folder, "up").code == 0
     call = command(target, folder, "migrate", str(folder), "--max-error-ratio", "0.05", report=True)
     return Migrated(target, folder, name, call, oracle.expected_of(folder, oracle.sample_of(folder)))
 
@@ -211,6 +210,17 @@ def test_a_source_that_is_gone_is_retired(stores: Settings, estates: Path) -> No
     report = verify(stores, folder)
     assert report.findings == []
     assert any("building_data.csv is retired" in warning for warning in report.warnings)
-    again = load(stores, folder, only="timeseries/energy_consumption")["timeseries/energy_consumption"]
+    reports = load(stores, folder, only="timeseries/energy_consumption", checked=False)
+    again = reports["timeseries/energy_consumption"]
     assert again.accounts == before["timeseries/energy_consumption"].accounts
     assert again.proved
+
+
+def test_the_commands_pass_over_a_retired_source(stores: Settings, estates: Path) -> None:
+    folder = small_estate(estates, "retired_too")
+    assert command(stores, folder, "migrate", str(folder), "--max-error-ratio", "0.05").code == 0
+    (folder / "building_data.csv").unlink()
+    for verb in ("verify", "migrate"):
+        called = command(stores, folder, verb, str(folder))
+        assert called.code == 0, called.output
+        assert "retired" in called.output

