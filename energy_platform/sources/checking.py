@@ -136,7 +136,7 @@ def _check_unnamed(specs: list[SourceSpec], columns: dict[str, tuple[str, ...]])
         unnamed = [column for column in columns[spec.where] if column not in known[spec.name]]
         if unnamed:
             raise EstateError(
-                f"{_these(unnamed, 'column')} of {spec.name} neither mapped nor ignored: {listed(unnamed)}.",
+                f"{_these(unnamed, 'column', spec.name)} neither mapped nor ignored: {listed(unnamed)}.",
                 where=spec.where,
                 remedy="Map it, or say under the source's `ignore:` why it is not loaded: "
                 f"`ignore: {{{unnamed[0]}: reason}}`.",
@@ -158,5 +158,6 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _these(names: list[str], noun: str) -> str:
-    return f"A {noun} is" if len(names) == 1 else f"{len(names)} {noun}s are"
+def _these(names: list[str], noun: str, owner: str = "") -> str:
+    of = f" of {owner}" if owner else ""
+    return f"A {noun}{of} is" if len(names) == 1 else f"{len(names)} {noun}s{of} are"

@@ -272,7 +272,11 @@ class _Reading:
         for spec in found:
             earlier = seen.setdefault((spec.target, spec.name), spec.where)
             if earlier is not spec.where:
-                self.fail(spec.where, f"{spec.name!r} stands here, and in {earlier} already.", "Remove one of the two.")
+                self.fail(
+                    spec.where.partition(": ")[2],
+                    f"{spec.name!r} stands here, and in {earlier} already.",
+                    "Remove one of the two.",
+                )
         return tuple(found)
 
     def table(self, name: str) -> Contract:
@@ -304,7 +308,7 @@ class _Reading:
             at = self.text(given["at"], f"{place}.at")
             name = f"{file}/{at}"
         shape = given.get("shape", "long")
-        if shape not in {"long", "wide"}:
+        if shape not in ("long", "wide"):  # a list, not a set: it may be anything
             self.fail(f"{place}.shape", f"{shape!r} is no shape.", "Write long or wide.")
         spec = SourceSpec(
             name=unicodedata.normalize("NFC", name),

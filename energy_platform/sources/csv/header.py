@@ -32,11 +32,11 @@ def read_header(text: str, separator: str | None) -> Header | None:
     start = len(text) - len(text.lstrip("\r\n"))
     if separator is not None:
         return _parse(text, start, separator)
-    best: Header | None = None
-    for candidate in _SEPARATORS:
-        header = _parse(text, start, candidate)
-        if header is not None and (best is None or len(header.names) > len(best.names)):
-            best = header
+    found = [_parse(text, start, candidate) for candidate in _SEPARATORS]
+    # the first of equals, so the comma where there is but one column
+    best = max((header for header in found if header is not None), key=lambda header: len(header.names), default=None)
+    if best is not None and len(best.names) == 1 and None in found:
+        return None  # one of the separators does separate, and opens a quote
     return best
 
 

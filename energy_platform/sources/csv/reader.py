@@ -45,18 +45,20 @@ class CsvSource(Source):
                 row += part.height
 
     def _identified(self, frame: pl.DataFrame, rows_before: int, *, by_key: bool) -> pl.DataFrame:
-        number = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64)
-        key = number.cast(pl.String)
+        order = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64, eager=True)
+        key = order.cast(pl.String)
         if self.spec.key is not None:
-            key = pl.coalesce(pl.col(self.spec.key), key)
-        order = pl.col(self.spec.key or "").cast(pl.Int64) if by_key else number
+            # no pl.col: names such as `*` and `^a$` are patterns there
+            given = frame.get_column(self.spec.key)
+            key = given.zip_with(given.is_not_null(), key)
+            order = given.cast(pl.Int64) if by_key else order
         return frame.with_columns(key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN))
 
     def _key_is_integer(self, encoding: str, header: Header) -> bool:
         """Whether every row has a key that is a whole number, so that the key says which row came first."""
         key = self.spec.key or ""
         return all(
-            frame.select(pl.col(key).str.contains(_INTEGER).fill_null(value=False).all()).item()
+            frame.get_column(key).str.contains(_INTEGER).fill_null(value=False).all()
             for frame in self._frames(encoding, header, (key,))
         )
 
@@ -130,7 +132,9 @@ class CsvSource(Source):
                     ),
                 )
                 for batch in reader:
-                    if last is not None and last.height:
+                    if not batch.num_rows:
+                        continue
+                    if last is not None:
                         yield last.select(named)
                     rows += batch.num_rows
                     last = pl.DataFrame(pl.from_arrow(batch))
