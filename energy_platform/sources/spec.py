@@ -96,22 +96,19 @@ class SourceSpec:
     def resolved(self, columns: Iterable[str]) -> SourceSpec:
         """This source with the roles that follow from its columns.
 
-        A column of a table's source that is called like the target's column maps by itself, unless it is ignored,
-        or used for something else. Sources of measurements come back unchanged.
+        A column of a table's source that is called like the target's column maps by itself, unless it is ignored or
+        that column has a role already. Sources of measurements come back unchanged.
         """
         from energy_platform.domain.tables import TABLES
 
         contract = TABLES.get(self.target)
         if contract is None:
             return self
-        used = self.columns_used()
-        if self.key is not None and self.key in contract.column_names and used[self.key] == "key":
-            del used[self.key]
         present = set(columns)
         own = {
             name: Role(column=name)
             for name in contract.column_names
-            if name in present and name not in self.roles and name not in self.ignored and name not in used
+            if name in present and name not in self.roles and name not in self.ignored
         }
         return replace(self, roles={**self.roles, **own}) if own else self
 
