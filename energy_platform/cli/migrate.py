@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -67,13 +67,13 @@ def migrate(
     _check_report_file(report_file)
     console = Console()
     settings = start_stores(settings, say=console.print)
-    run = _Run(settings, estate, str(uuid.uuid4()))
+    run = _Run(settings, estate)
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.report import report_of
 
         run.execute(platform, chosen, max_error_ratio=max_error_ratio, force=force)
         report = report_of(platform, chosen, time.monotonic() - started)
-        new_partitions = _partitions_of_run(platform, run.run_id)
+        new_partitions = _partitions_of_runs(platform, run.run_ids)
     report["proved"] = report["proved"] and not run.failures
     if report_file is not None:
         report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -131,14 +131,14 @@ class _Run:
     Attributes:
         settings: with the addresses of all stores.
         estate: what is migrated.
-        run_id: of the run.
+        run_ids: of its runs.
         failures: by step, what the failed ones said.
         speeds: by asset, rows per second of what was written.
     """
 
     settings: Settings
     estate: Estate
-    run_id: str
+    run_ids: set[str] = field(default_factory=set)
     failures: dict[str, str] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
 
@@ -151,36 +151,61 @@ class _Run:
         from energy_platform.definitions import build_definitions
         from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
         from energy_platform.defs.resources import LoadLimits
-        from energy_platform.transfer.load import days_with_data
 
         job = build_definitions(self.settings).resolve_job_def(JOB)
-        days = {
-            asset: [day for day in found if chosen is None or day in chosen]
-            for asset, found in days_with_data(platform).items()
-        }
-        together = self._range(sorted({day for found in days.values() for day in found}), chosen)
-        with dg.DagsterInstance.get() as instance, _progress(days, job.asset_layer.executable_asset_keys) as on_event:
-            instance.add_event_listener(self.run_id, lambda entry: self._note(entry, on_event))
-            job.execute_in_process(
-                run_config=dg.RunConfig(
-                    resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, force=force)},
-                    loggers={"console": {"config": {"log_level": "CRITICAL"}}},
-                ),
-                instance=instance,
-                run_id=self.run_id,
-                raise_on_error=False,
-                tags={RANGE_START: together.first.isoformat(), RANGE_END: together.last.isoformat()},
+        with dg.DagsterInstance.get() as instance:
+            days = self._days_to_load(platform, instance, chosen, force=force)
+            keys = {"/".join(key.path): key for key in job.asset_layer.executable_asset_keys}
+            config = dg.RunConfig(
+                resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, force=force)},
+                loggers={"console": {"config": {"log_level": "CRITICAL"}}},
             )
+            with _progress(days, keys) as on_event:
+                # Dagster plans every asset of a run for each of its days, those without days too: hence a run each
+                for stage in self._stages(keys, days):
+                    together = sorted({day for asset in stage for day in days.get(asset, [])})
+                    tags = {RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {}
+                    run_id = str(uuid.uuid4())
+                    self.run_ids.add(run_id)
+                    instance.add_event_listener(run_id, lambda entry: self._note(entry, on_event))
+                    outcome = job.execute_in_process(
+                        run_config=config,
+                        instance=instance,
+                        run_id=run_id,
+                        raise_on_error=False,
+                        asset_selection=[keys[asset] for asset in stage],
+                        tags=tags,
+                    )
+                    if not outcome.success:
+                        # what derives from this stage must not be derived from half of it
+                        return
 
-    def _range(self, days: Sequence[date], chosen: DayRange | None) -> DayRange:
-        """The range of the run. Where no day holds data one day stands for it: tables are loaded all the same."""
-        if days:
-            return DayRange(days[0], days[-1])
-        first = self.estate.first_day
-        if chosen is not None and chosen.first > first:
-            last = self.estate.last_day or date.max
-            first = min(chosen.first, last)
-        return DayRange(first, first)
+    def _days_to_load(
+        self, platform: Platform, instance: Any, chosen: DayRange | None, *, force: bool
+    ) -> dict[str, list[date]]:
+        """Per time series the chosen days that are not proven for the sources as they are, or unknown to Dagster."""
+        import dagster as dg
+
+        from energy_platform.transfer.load import days_with_data, pending_days
+
+        with_data = days_with_data(platform)
+        pending = with_data if force else pending_days(platform, with_data)
+        days: dict[str, list[date]] = {}
+        for asset, found in with_data.items():
+            known = instance.get_materialized_partitions(dg.AssetKey(asset.split("/")))
+            # a killed run may have lost its event, though not its ledger entry
+            wanted = {*pending[asset], *(day for day in found if day.isoformat() not in known)}
+            days[asset] = sorted(day for day in wanted if chosen is None or day in chosen)
+        return days
+
+    @staticmethod
+    def _stages(keys: Iterable[str], days: dict[str, list[date]]) -> list[list[str]]:
+        """Tables and model files, then the time series that have days to load, then what derives from them."""
+        places = {asset: asset.split("/", 1)[0] for asset in keys}
+        tables = [asset for asset, place in places.items() if place in {"postgres", "models"}]
+        series = [asset for asset, place in places.items() if place == "timeseries" and days.get(asset)]
+        derived = [asset for asset, place in places.items() if place == "redis"]
+        return [stage for stage in (tables, series, derived) if stage]
 
     def _note(self, entry: Any, on_event: Callable[[str, str], None]) -> None:
         """Take down what an event of the run says."""
@@ -221,7 +246,7 @@ def _progress(days: dict[str, list[date]], keys: Any) -> Iterator[Callable[[str,
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
-        totals = {"/".join(key.path): len(days.get("/".join(key.path), [])) or 1 for key in keys}
+        totals = {asset: len(days.get(asset, [])) or 1 for asset in keys}
 
         def on_event(asset: str, kind: str) -> None:
             if kind == "STEP_START" and asset in totals:
@@ -234,13 +259,13 @@ def _progress(days: dict[str, list[date]], keys: Any) -> Iterator[Callable[[str,
         yield on_event
 
 
-def _partitions_of_run(platform: Platform, run_id: str) -> int:
-    """How many days this run has written a verdict for."""
+def _partitions_of_runs(platform: Platform, run_ids: set[str]) -> int:
+    """How many days these runs have written a verdict for."""
     from energy_platform.stores.postgres import ledger
 
     with platform.postgres.connection() as connection:
         entries = ledger.read(connection, platform.estate.code)
-    return sum(1 for entry in entries if entry.run_id == run_id and entry.asset.startswith("timeseries/"))
+    return sum(1 for entry in entries if entry.run_id in run_ids and entry.asset.startswith("timeseries/"))
 
 
 def _print_report(console: Console, report: dict[str, Any], run: _Run, new_partitions: int) -> None:

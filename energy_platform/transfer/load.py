@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
@@ -174,6 +174,17 @@ class _MeasurementLoad:
         with_data = {day for day in whole.facts.get("days", []) if self._chosen(date.fromisoformat(day))}
         known = {day: entry for day, entry in self.entries.items() if day != UNDATED and self._chosen_text(day)}
         return with_data <= known.keys() and all(self._settled(entry) for entry in known.values())
+
+    def pending(self, days: Sequence[date]) -> list[date]:
+        """The days that are not proven for the sources as they are now.
+
+        Where no day holds data the first one stands for them all, so that rows that fall on no day are accounted for.
+        """
+        whole = self.entries.get(UNDATED)
+        if not days and (whole is None or whole.facts.get("versions") != self.versions):
+            return [self.estate.first_day]
+        settled = {partition for partition, entry in self.entries.items() if self._settled(entry)}
+        return [day for day in days if day.isoformat() not in settled]
 
     def _settled(self, entry: LedgerEntry) -> bool:
         """Proven for the sources as they are now, and not in need of another proof because its day has ended."""
@@ -522,6 +533,15 @@ def days_with_data(platform: Platform) -> dict[str, list[date]]:
         }
         days[asset] = sorted(found)
     return days
+
+
+def pending_days(platform: Platform, with_data: Mapping[str, Sequence[date]]) -> dict[str, list[date]]:
+    """Of these days by asset, the ones that are not proven for the sources as they are now."""
+    pending: dict[str, list[date]] = {}
+    for asset, days in with_data.items():
+        load = _MeasurementLoad(platform, asset.split("/", 1)[1], None, DEFAULT_OPTIONS, "", silent)
+        pending[asset] = load.pending(days)
+    return pending
 
 
 def measurements_of(platform: Platform) -> list[str]:
