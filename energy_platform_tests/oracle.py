@@ -168,7 +168,7 @@ _MODEL_SCORES = {
 
 SAMPLE: dict[str, Any] = {
     "timezone": "Asia/Seoul",
-    "tenant": "default",
+    "tenant": "sample",
     "measurements": _MEASUREMENTS,
     "building_of": _SENSORS,
     "tables": {

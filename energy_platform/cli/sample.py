@@ -30,7 +30,7 @@ def sample(
         typer.Option(help="Minutes between readings of power and occupancy; the others read half as often."),
     ] = 30,
     estate: Annotated[str, typer.Option(help="Code of the estate.")] = "sample",
-    tenant: Annotated[str, typer.Option(help="Code of its tenant.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Code of its tenant.")] = "sample",
     clean: Annotated[bool, typer.Option("--clean", help="Plant no flaws.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the sample in a folder that is not empty.")] = False,
 ) -> None:

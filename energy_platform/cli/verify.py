@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, opened
 
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
     from energy_platform.transfer.verify import VerifyReport
+
+#: Findings of one target that a terminal shows.
+LISTED = 10
 
 
 def verify(directory: Directory = None, estate: EstateFile = None, report: ReportFile = None) -> None:
@@ -38,10 +41,16 @@ def verify(directory: Directory = None, estate: EstateFile = None, report: Repor
             f"[green]go[/green]: all {len(result.assets)} targets hold what their sources hold", highlight=False
         )
         return
-    table = Table("target", "source", "partition", "what is wrong", title="no-go", title_justify="left")
+    console.print("[red]no-go[/red]")
+    shown: Counter[str] = Counter()
     for finding in result.findings:
-        table.add_row(finding.asset, finding.source, finding.partition, finding.reason)
-    console.print(table)
+        shown[finding.asset] += 1
+        if shown[finding.asset] <= LISTED:
+            line = f"  {finding.asset} {finding.partition} (from {finding.source}): {finding.reason}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for asset, count in shown.items():
+        if count > LISTED:
+            console.print(f"  {asset}: {count - LISTED} more; --report FILE has them all", highlight=False)
     raise typer.Exit(1)
 
 

@@ -41,7 +41,7 @@ class SampleOptions:
     interval_minutes: int = 30
     flaws: bool = True
     estate: str = "sample"
-    tenant: str = "default"
+    tenant: str = "sample"
 
     @property
     def start(self) -> date:
