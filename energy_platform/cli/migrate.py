@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from energy_platform.cli.opening import Directory, EstateFile, ReportFile, settings_for, started
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import UsageError
 from energy_platform.local.environment import environment
-from energy_platform.local.stores import start_stores, store_status
-from energy_platform.settings import Settings, get_settings
-from energy_platform.sources.estate import check_estate, read_estate
+from energy_platform.local.stores import store_status
+from energy_platform.settings import Settings
 
 if TYPE_CHECKING:
     from energy_platform.sources.estate import Estate
@@ -37,19 +37,15 @@ SHOWN = 5
 
 
 def migrate(
-    directory: Annotated[
-        Path | None, typer.Argument(help="Folder of the estate.", show_default="ENERGY_ESTATE, or data/")
-    ] = None,
-    estate_file: Annotated[
-        Path | None, typer.Option("--estate", help="The estate file, where it is not estate.yaml in the folder.")
-    ] = None,
+    directory: Directory = None,
+    estate_file: EstateFile = None,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day, included.")
     ] = None,
     last: Annotated[
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local day, included.")
     ] = None,
-    report_file: Annotated[Path | None, typer.Option("--report", help="Write the report as JSON, too.")] = None,
+    report_file: ReportFile = None,
     max_error_ratio: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of refused rows of one source above which the run stops.")
     ] = 0.01,
@@ -59,20 +55,17 @@ def migrate(
 
     What is proven already is left alone. Exits 0 where all is loaded and proved, else 1 with the reasons.
     """
-    started = time.monotonic()
-    settings = _settings_for(directory, estate_file)
-    estate = read_estate(settings.estate, settings.estate_file)
+    began = time.monotonic()
     chosen = _chosen_days(first, last)
-    check_estate(estate)
     _check_report_file(report_file)
     console = Console()
-    settings = start_stores(settings, say=console.print)
+    settings, estate = started(settings_for(directory, estate_file), say=console.print)
     run = _Run(settings, estate)
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.report import report_of
 
         run.execute(platform, chosen, max_error_ratio=max_error_ratio, force=force)
-        report = report_of(platform, chosen, time.monotonic() - started)
+        report = report_of(platform, chosen, time.monotonic() - began)
         new_partitions = _partitions_of_runs(platform, run.run_ids)
     report["proved"] = report["proved"] and not run.failures
     if report_file is not None:
@@ -81,17 +74,6 @@ def migrate(
     _print_places(console, settings)
     if not report["proved"]:
         raise typer.Exit(1)
-
-
-def _settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
-    """The settings, pointed at the estate that the command names."""
-    settings = get_settings()
-    if directory is not None:
-        # another folder has an estate file of its own
-        settings = settings.model_copy(update={"estate": directory, "estate_file": None})
-    if estate_file is not None:
-        settings = settings.model_copy(update={"estate_file": estate_file})
-    return settings
 
 
 def _chosen_days(first: datetime | None, last: datetime | None) -> DayRange | None:
@@ -154,6 +136,8 @@ class _Run:
 
         job = build_definitions(self.settings).resolve_job_def(JOB)
         with dg.DagsterInstance.get() as instance:
+            # one open connection for the many small events of a run, instead of a new one for each
+            instance.optimize_for_webserver(statement_timeout=600_000, pool_recycle=3600, max_overflow=4)
             days = self._days_to_load(platform, instance, chosen, force=force)
             keys = {"/".join(key.path): key for key in job.asset_layer.executable_asset_keys}
             config = dg.RunConfig(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from energy_platform.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from energy_platform.sources.estate import Estate
     from energy_platform.transfer.context import Platform
 
 Directory = Annotated[
@@ -33,15 +35,35 @@ def settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
     return settings
 
 
+def started(settings: Settings, say: Callable[[str], None] = print) -> tuple[Settings, Estate]:
+    """The estate, checked before anything is started, and the settings with the stores' addresses filled in.
+
+    A source that is gone as a whole passes where the ledger knows it: it is retired, and its last figures stand.
+    """
+    from energy_platform.local.stores import start_stores
+    from energy_platform.sources.estate import check_estate, read_estate
+
+    estate = read_estate(settings.estate, settings.estate_file)
+    gone = {spec.name for spec in estate.sources if not spec.path.exists()}
+    if not gone:
+        check_estate(estate)
+        return start_stores(settings, say=say), estate
+    from energy_platform.stores.postgres import ledger
+    from energy_platform.stores.postgres.connection import PostgresStore
+    from energy_platform.transfer.verdicts import total_accounts
+
+    settings = start_stores(settings, say=say)
+    with PostgresStore(settings.postgres_url).connection() as connection:
+        gone &= total_accounts(ledger.read(connection, estate.code)).keys()
+    check_estate(replace(estate, sources=tuple(spec for spec in estate.sources if spec.name not in gone)))
+    return settings, estate
+
+
 @contextmanager
 def opened(directory: Path | None, estate_file: Path | None) -> Iterator[Platform]:
     """The platform over the estate's stores; local ones are started where they are not running."""
-    from energy_platform.local.stores import start_stores
-    from energy_platform.sources.estate import check_estate, read_estate
     from energy_platform.transfer.context import open_platform
 
-    settings = settings_for(directory, estate_file)
-    estate = read_estate(settings.estate, settings.estate_file)
-    check_estate(estate)
-    with open_platform(start_stores(settings), estate) as platform:
+    settings, estate = started(settings_for(directory, estate_file))
+    with open_platform(settings, estate) as platform:
         yield platform
