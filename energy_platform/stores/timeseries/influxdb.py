@@ -7,7 +7,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -79,12 +79,15 @@ class InfluxTimeSeries(TimeSeries):
         self._org = settings.influx_org
         self._timeout_seconds = settings.influx_timeout_seconds
         self.place, local = _place(settings.influx_url, self._bucket)
-        # on this machine the network costs less than packing would
+        # on this machine the network costs less than packing would, in both directions
         self._pack = not local
+        headers = {"Authorization": f"Token {settings.influx_token.get_secret_value()}"}
+        if local:
+            headers["Accept-Encoding"] = "identity"
         self._answered = False
         self._client = httpx.Client(
             base_url=settings.influx_url,
-            headers={"Authorization": f"Token {settings.influx_token.get_secret_value()}"},
+            headers=headers,
             timeout=httpx.Timeout(self._timeout_seconds, connect=min(_CONNECT_SECONDS, self._timeout_seconds)),
             limits=httpx.Limits(max_connections=2 * _CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             # a proxy of the environment is for the world outside
@@ -163,17 +166,17 @@ class InfluxTimeSeries(TimeSeries):
 
     def delete(self, measurement: Measurement, points: pl.DataFrame) -> None:
         """Remove these points, one statement each: a predicate of the v2 API cannot say that a tag is absent."""
-        keys = checked_keys(measurement, points)
-        known = {tag for (tag,) in self._values(f"SHOW TAG KEYS FROM {influxql.name(measurement.name)}")}
-        strangers = sorted(known - set(measurement.tags))
-        statements = [
-            f"DELETE FROM {influxql.name(measurement.name)} WHERE time = {influxql.instant(row['time'])}"
-            + "".join(f" AND {influxql.name(tag)} = {influxql.literal(row[tag])}" for tag in measurement.tags)
-            # a series with a tag of somebody else's is another series
-            + "".join(f" AND {influxql.name(tag)} = ''" for tag in strangers)
-            for row in keys.iter_rows(named=True)
-            if _is_possible(row, measurement.tags)
-        ]
+        strangers = self._strange_tags(measurement)
+        keys = checked_keys(measurement, points, [name for name in strangers if name in points.columns])
+        head = f"DELETE FROM {influxql.name(measurement.name)} WHERE time = "
+        statements = []
+        for row in keys.iter_rows(named=True):
+            # a series that has a tag of somebody else's too is another series
+            tags = {tag: row[tag] for tag in measurement.tags}
+            tags |= {tag: row.get(shown) or "" for shown, tag in strangers.items()}
+            if _is_possible(tags.values()):
+                wanted = [f"{influxql.tag(tag)} = {influxql.literal(value)}" for tag, value in tags.items()]
+                statements.append(f"{head}{influxql.instant(row['time'])} AND {' AND '.join(wanted)}")
         for first in range(0, len(statements), _DELETES_AT_ONCE):
             self._query(";".join(statements[first : first + _DELETES_AT_ONCE]))
 
@@ -225,12 +228,12 @@ class InfluxTimeSeries(TimeSeries):
                     for line in whole:
                         pending.append(line)
                         if document := b"".join(pending).strip():
-                            yield _parsed(document)
+                            yield _parsed(document, self.place)
                         pending.clear()
                     if rest:
                         pending.append(rest)
                 if document := b"".join(pending).strip():
-                    yield _parsed(document)
+                    yield _parsed(document, self.place)
         finally:
             response.close()
 
@@ -240,6 +243,11 @@ class InfluxTimeSeries(TimeSeries):
             types.setdefault(field, set()).add(kind)
         return types
 
+    def _strange_tags(self, measurement: Measurement) -> dict[str, str]:
+        """Tags that the store knows and the measurement does not, by the column that shows them."""
+        known = {tag for (tag,) in self._values(f"SHOW TAG KEYS FROM {influxql.name(measurement.name)}")}
+        return {_shown_tag(tag, measurement): tag for tag in sorted(known - set(measurement.tags))}
+
     def _values(self, statement: str) -> list[list[Any]]:
         results = _results(self._query(statement), self.place)
         return [row for result in results for series in result.get("series", ()) for row in series["values"]]
@@ -247,7 +255,7 @@ class InfluxTimeSeries(TimeSeries):
     def _query(self, statement: str) -> dict[str, Any]:
         parameters = {"db": self._bucket, "epoch": "u"}
         response = self._retried(lambda: self._client.post("/query", params=parameters, data={"q": statement}))
-        answer = response.json()
+        answer = _parsed(response.content, self.place)
         _results(answer, self.place)
         return answer
 
@@ -255,8 +263,8 @@ class InfluxTimeSeries(TimeSeries):
 
     def _bucket_facts(self) -> dict[str, Any]:
         parameters = {"name": self._bucket, "org": self._org}
-        found = self._retried(lambda: self._client.get("/api/v2/buckets", params=parameters)).json()
-        for bucket in found.get("buckets", ()):
+        response = self._retried(lambda: self._client.get("/api/v2/buckets", params=parameters))
+        for bucket in _parsed(response.content, self.place).get("buckets", ()):
             if bucket["name"] == self._bucket:
                 return bucket
         raise StoreError(
@@ -404,10 +412,10 @@ class _Rows:
             name: pl.Series(name, [tags.get(name, "") for tags in self._tags], dtype=pl.String).gather(rows)
             for name in self._measurement.tags
         }
-        own = {column.name for column in self._measurement.fields}
         for name in strangers:
-            shown = f"{name} (tag)" if name in own else name
-            columns[shown] = pl.Series([tags.get(name) or None for tags in self._tags], dtype=pl.String).gather(rows)
+            columns[_shown_tag(name, self._measurement)] = pl.Series(
+                [tags.get(name) or None for tags in self._tags], dtype=pl.String
+            ).gather(rows)
         return columns
 
     def _field(self, name: str, values: tuple[Any, ...]) -> pl.Series:
@@ -440,8 +448,18 @@ def _times(values: tuple[Any, ...]) -> pl.Series:
     return pl.Series(np.array(values, dtype=np.int64)).cast(pl.Datetime("us", "UTC"))
 
 
-def _parsed(document: bytes) -> dict[str, Any]:
-    return json.loads(document)
+def _parsed(document: bytes, place: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(document)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise StoreError(
+            "The answer is none of InfluxDB's.",
+            where=place,
+            remedy="See that ENERGY_INFLUX_URL names InfluxDB 2 itself, and no page in front of it.",
+        )
+    return parsed
 
 
 def _results(document: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
@@ -450,7 +468,7 @@ def _results(document: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
     for error in [document.get("error"), *(result.get("error") for result in results)]:
         if error:
             raise StoreError(
-                f"InfluxDB refuses a query: {error}.",
+                f"InfluxDB refuses a query: {str(error)[:300]}.",
                 where=place,
                 remedy="Check ENERGY_INFLUX_BUCKET and the rights of the token; a local server: energy-platform up",
             )
@@ -474,8 +492,13 @@ def _retry_after(response: httpx.Response) -> float:
         return 0.0
 
 
-def _is_possible(row: Mapping[str, Any], tags: Sequence[str]) -> bool:
-    return all(not row[tag] or possible_tenants([row[tag]]) for tag in tags)
+def _is_possible(tags: Iterable[str]) -> bool:
+    return all(not tag or possible_tenants([tag]) for tag in tags)
+
+
+def _shown_tag(name: str, measurement: Measurement) -> str:
+    """The column of a tag that is none of the measurement's, beside a field of that name."""
+    return f"{name} (tag)" if name in measurement.column_names else name
 
 
 def _place(url: str, bucket: str) -> tuple[str, bool]:

@@ -18,6 +18,11 @@ def literal(text: str) -> str:
     return "'" + _escaped(text).replace("'", "\\'") + "'"
 
 
+def tag(text: str) -> str:
+    """A tag by its name, and no field of that name: somebody else's field `tenant_id` would take the tag's place."""
+    return f"{name(text)}::tag"
+
+
 def instant(time: datetime) -> str:
     """A time (with a zone) as a value, in microseconds since 1970."""
     return f"{(time - _EPOCH) // timedelta(microseconds=1)}u"
@@ -25,7 +30,7 @@ def instant(time: datetime) -> str:
 
 def condition(tenants: Sequence[str], start: datetime | None, stop: datetime | None) -> str:
     """What a WHERE asks for: these tenants, from start (included) to stop (not included)."""
-    parts = ["(" + " OR ".join(f"tenant_id = {literal(tenant)}" for tenant in tenants) + ")"]
+    parts = ["(" + " OR ".join(f"{tag('tenant_id')} = {literal(tenant)}" for tenant in tenants) + ")"]
     if start is not None:
         parts.append(f"time >= {instant(start)}")
     if stop is not None:

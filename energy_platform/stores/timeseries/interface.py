@@ -146,9 +146,10 @@ def checked_points(measurement: Measurement, points: pl.DataFrame) -> pl.DataFra
     return checked
 
 
-def checked_keys(measurement: Measurement, points: pl.DataFrame) -> pl.DataFrame:
-    """Tags and time of points, each once, in canonical types. Raises StoreError where one is missing."""
-    return _canonical(measurement, points, _key_columns(measurement)).unique()
+def checked_keys(measurement: Measurement, points: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFrame:
+    """Tags and time of points, and `further` columns as they are, each row once. Raises StoreError where one lacks."""
+    keys = _canonical(measurement, points, _key_columns(measurement))
+    return keys.with_columns(points.select(further).get_columns()).unique()
 
 
 def check_field_column(measurement: Measurement, column: Column) -> None:
