@@ -4,7 +4,8 @@ An estate is described by a plain dict (`SAMPLE`, `LEGACY`), written by hand and
 
     timezone, first_day, last_day, tenant
     measurements   name -> sources; each has exactly one of `sqlite` (with `table`, `key`) or `csv`, and `columns`:
-                   canonical column -> column of the source, or a one-element tuple with a constant
+                   canonical column -> column of the source, or a one-element tuple with a constant;
+                   `extra`: field -> (column, type)
     building_of    the JSON register that says in which building a sensor is, for sources without a building
     tables         name -> source, as above or `json`
 
@@ -211,7 +212,10 @@ LEGACY: dict[str, Any] = {
     "first_day": "2023-01-01",
     "last_day": "2099-12-31",
     "tenant": "default",
-    "measurements": _MEASUREMENTS,
+    "measurements": {
+        **_MEASUREMENTS,
+        "energy_consumption": [{**_ENERGY, "extra": {"floor": ("floor", float), "room_type": ("room_type", str)}}],
+    },
     "building_of": _SENSORS,
     "tables": {"sensors": _SENSORS, "sensor_status": _SENSOR_STATUS, "model_scores": _MODEL_SCORES},
 }
@@ -346,6 +350,9 @@ def _judge_points(
                     raise RefusedError("unknown_sensor")
                 row["building_id"] = buildings[row["sensor_id"]]
             fields = _fields(name, row)
+            for extra, (column, kind) in source.get("extra", {}).items():
+                if raw[column] is not None:
+                    fields[extra] = kind(raw[column])
             point = (*(row[tag] or "" for tag in TAGS[name]), microseconds(moment))
             if point not in points:
                 points[point] = fields
