@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, settings_for, started
+from energy_platform.cli.terminal import terminal
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import UsageError
 from energy_platform.local.environment import environment
@@ -58,7 +59,7 @@ def migrate(
     began = time.monotonic()
     chosen = _chosen_days(first, last)
     _check_report_file(report_file)
-    console = Console()
+    console = terminal()
     settings, estate = started(settings_for(directory, estate_file), say=console.print)
     run = _Run(settings, estate)
     with _platform(settings, estate) as platform:
@@ -146,23 +147,26 @@ class _Run:
             )
             with _progress(days, keys) as on_event:
                 # Dagster plans every asset of a run for each of its days, those without days too: hence a run each
+                graph = job.asset_layer.asset_graph
+                failed: set[dg.AssetKey] = set()
                 for stage in self._stages(keys, days):
-                    together = sorted({day for asset in stage for day in days.get(asset, [])})
-                    tags = {RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {}
+                    # what failed stops all that lies below it, and nothing else
+                    able = [asset for asset in stage if not failed & graph.get_ancestor_asset_keys(keys[asset])]
+                    together = sorted({day for asset in able for day in days.get(asset, [])})
+                    if not able:
+                        continue
                     run_id = str(uuid.uuid4())
                     self.run_ids.add(run_id)
                     instance.add_event_listener(run_id, lambda entry: self._note(entry, on_event))
-                    outcome = job.execute_in_process(
+                    job.execute_in_process(
                         run_config=config,
                         instance=instance,
                         run_id=run_id,
                         raise_on_error=False,
-                        asset_selection=[keys[asset] for asset in stage],
-                        tags=tags,
+                        asset_selection=[keys[asset] for asset in able],
+                        tags={RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {},
                     )
-                    if not outcome.success:
-                        # what derives from this stage must not be derived from half of it
-                        return
+                    failed = {key for asset, key in keys.items() if asset in self.failures}
 
     def _days_to_load(
         self, platform: Platform, instance: Any, chosen: DayRange | None, *, force: bool

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from energy_platform.cli.opening import Directory, EstateFile, settings_for
+from energy_platform.cli.terminal import terminal
 
 if TYPE_CHECKING:
     from energy_platform.quarantine.listing import Listing
@@ -40,7 +40,7 @@ def list_rows(
     from energy_platform.domain.contracts import REASONS
     from energy_platform.quarantine.listing import without_personal_data
 
-    console = Console()
+    console = terminal()
     served, listing = _listing(directory, estate, source, reason, limit)
     if not listing.total:
         console.print("The quarantine is empty.")
@@ -67,7 +67,7 @@ def export_rows(
     _, listing = _listing(directory, estate, source, reason, None)
     # a byte order mark makes spreadsheets read UTF-8
     listing.rows.write_csv(file, include_bom=True)
-    Console().print(f"{listing.total} rows written to {file}")
+    terminal().print(f"{listing.total} rows written to {file}")
 
 
 def _listing(

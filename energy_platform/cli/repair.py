@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from energy_platform.cli.opening import Directory, EstateFile, opened
+from energy_platform.cli.terminal import terminal
 
 #: How many points are listed for each target.
 LISTED = 20
@@ -27,7 +27,7 @@ def repair(
     from energy_platform.transfer.repair import remove as remove_all
     from energy_platform.transfer.repair import unaccounted
 
-    console = Console()
+    console = terminal()
     with opened(directory, estate) as platform:
         items = unaccounted(platform)
         if not items:

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, opened
+from energy_platform.cli.terminal import terminal
 
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
@@ -27,7 +27,7 @@ def verify(directory: Directory = None, estate: EstateFile = None, report: Repor
     """
     from energy_platform.transfer.verify import verify as verify_estate
 
-    console = Console()
+    console = terminal()
     with opened(directory, estate) as platform:
         with console.status("verifying") as status:
             result = verify_estate(platform, log=status.update)
