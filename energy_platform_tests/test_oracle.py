@@ -39,7 +39,7 @@ def test_its_accounts_are_those_of_the_manifest(expected: oracle.Expected) -> No
 
 def test_an_instant_it_was_told_by_hand(expected: oracle.Expected) -> None:
     # midnight of the first of March in Seoul
-    point = ("default", "B001", "main", 1_740_754_800_000_000)
+    point = ("sample", "B001", "main", 1_740_754_800_000_000)
     assert expected.points["energy_consumption"][point] == {
         "power_kw": 14.86,
         "temperature_c": -0.9,
