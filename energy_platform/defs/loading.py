@@ -35,6 +35,9 @@ PROOF = "proof"
 #: proven are logged one by one instead.
 NO_OWN_EVENT = {"__source_asset_observation__": True}
 
+#: Stands on every run that a backfill launched.
+BACKFILL_TAG = "dagster/backfill"
+
 #: Partitions that a message or a table names before it says how many more there are.
 SHOWN = 50
 
@@ -192,23 +195,25 @@ def materialize_days(
     rows: int,
     about_the_run: dict[str, Any],
 ) -> dict[str, Any]:
-    """Materialize the days of this run that are proven and hold data; what was proven before is not logged twice.
+    """Materialize the days of this run that are proven and hold data, those that were proven before included.
 
-    A day that is proven in the ledger and unknown to Dagster is logged too: a killed run may have lost its event.
+    A backfill counts a day that it asked for and that was not materialized as failed. So in a backfill an empty day,
+    proven to be empty, is materialized too.
 
     Returns:
         the metadata of the step's own result.
     """
     key = key_of(asset)
-    wanted = {day.isoformat() for day in days}
-    with_data = [item for item in report.verdicts if item.partition in wanted and item.proven and item.rows > 0]
-    known = context.instance.get_materialized_partitions(key) if any(item.skipped for item in with_data) else set()
-    fresh = [item for item in with_data if not item.skipped or item.partition not in known]
-    last = max((item.partition for item in fresh), default="")
+    wanted = [day.isoformat() for day in days]
+    with_data = {item.partition: item for item in report.verdicts if item.proven and item.rows > 0}
+    asked_for = BACKFILL_TAG in context.run.tags and report.proved
+    last = max(with_data, default="")
     metadata = {
-        item.partition: _day_metadata(item, rows) | (about_the_run if item.partition == last else {}) for item in fresh
+        partition: _day_metadata(with_data.get(partition), rows) | (about_the_run if partition == last else {})
+        for partition in wanted
+        if partition in with_data or asked_for
     }
-    if report.proved and len(fresh) == len(wanted):
+    if report.proved and len(metadata) == len(wanted):
         # one result for the whole range goes to the event log in one batch
         for partition, described in metadata.items():
             context.add_asset_metadata(described, partition_key=partition)
@@ -223,7 +228,9 @@ def _whole_metadata(entries: Sequence[LedgerEntry], rows: int) -> dict[str, Any]
     return {"dagster/row_count": rows, "fingerprint": fingerprints[0] if fingerprints else ""}
 
 
-def _day_metadata(item: PartitionVerdict, rows: int) -> dict[str, Any]:
+def _day_metadata(item: PartitionVerdict | None, rows: int) -> dict[str, Any]:
+    if item is None:
+        return {"dagster/partition_row_count": 0, "dagster/row_count": rows}
     return {
         "dagster/partition_row_count": item.rows,
         "dagster/row_count": rows,

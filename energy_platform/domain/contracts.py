@@ -52,7 +52,7 @@ REASONS: Mapping[str, str] = {
     "not_a_date": "The value is not a calendar date.",
     "not_json": "The value is not JSON.",
     "out_of_range": "The number lies outside the physical range of its column or sensor type.",
-    "not_allowed": "The value is not one of the allowed ones.",
+    "not_allowed": "The text holds characters that the stores cannot hold (U+0000; in codes also line ends).",
     "too_long": "The text is longer than the store can hold.",
     "unknown_sensor": "No source says in which building this sensor is.",
     "withheld": "The row itself is fine, but so many others of its day were refused that the day was not loaded.",
@@ -64,6 +64,10 @@ UNDATED_REASONS = frozenset({"unreadable_time", "before_first_day", "after_last_
 
 #: InfluxDB refuses tag and field values above 64 KiB; characters may take four bytes.
 MAX_TEXT_BYTES = 65_535
+
+#: No store holds U+0000 in a text; a tag of InfluxDB cannot hold a line end, nor end with a backslash.
+UNSTORABLE_TEXT = r"\x00"
+UNSTORABLE_KEY = r"[\x00\r\n]|\\$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,9 @@ class Contract:
                 checks.append((value > column.maximum, "out_of_range"))
             if column.type in {"text", "json"}:
                 checks.append((value.str.len_bytes() > MAX_TEXT_BYTES, "too_long"))
+            if column.type == "text":
+                unstorable = UNSTORABLE_KEY if column.name in self.key else UNSTORABLE_TEXT
+                checks.append((value.str.contains(unstorable), "not_allowed"))
         for typed_range in self.typed_ranges:
             value, category = pl.col(typed_range.column), pl.col(typed_range.by)
             for name, (minimum, maximum) in typed_range.limits.items():

@@ -5,7 +5,6 @@ Data, quarantine and ledger are written in one transaction, so a kill leaves eit
 
 from __future__ import annotations
 
-import json
 import time
 
 import polars as pl
@@ -19,6 +18,7 @@ from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate
 from energy_platform.stores.postgres import ledger, quarantine, rows
+from energy_platform.stores.postgres.copying import canonical_json
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
@@ -127,11 +127,6 @@ def _canonical_json(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """JSON columns in the one form that both sides of a proof are compared in."""
     columns = [column.name for column in contract.columns if column.type == "json"]
     return frame.with_columns(pl.col(name).map_elements(canonical_json, return_dtype=pl.String) for name in columns)
-
-
-def canonical_json(text: str) -> str:
-    """JSON with sorted keys and without blanks."""
-    return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 class _TableLoad:

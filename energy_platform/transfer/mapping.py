@@ -196,10 +196,6 @@ def _reason(
         reasons.append(pl.when(known & pl.col("building_id").is_null()).then(pl.lit("unknown_sensor")))
     reasons += [pl.when(mask).then(pl.lit(reason)) for mask, reason in refusals]
     reasons.append(contract.violation())
-    nul = [
-        pl.col(column.name).str.contains("\x00", literal=True) for column in contract.columns if column.type == "text"
-    ]
-    reasons.append(pl.when(pl.any_horizontal(nul)).then(pl.lit("not_allowed")))
     return pl.coalesce(reasons)
 
 

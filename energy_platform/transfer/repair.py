@@ -98,10 +98,13 @@ def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
         )
         stale = [pl.col(field).is_not_null() & pl.col(f"{field}@expected").is_null() for field in fields]
         strangers = [pl.col(c).is_not_null() for c in points.columns if c not in contract.column_names]
-        wrong.append(joined.filter(pl.any_horizontal(pl.col("@known").is_null(), *stale, *strangers)).select(identity))
+        wrong.append(
+            joined.filter(pl.any_horizontal(pl.col("@known").is_null(), *stale, *strangers)).select(points.columns)
+        )
     if not wrong:
         return contract.empty().select(identity).with_columns(pl.lit(None, dtype=pl.Date).alias(DAY))
-    found = pl.concat(wrong).with_columns(local_day("time", platform.estate.zone).alias(DAY))
+    # whole points, as they were read: a tag that nobody knows is part of what is to be removed
+    found = pl.concat(wrong, how="diagonal").with_columns(local_day("time", platform.estate.zone).alias(DAY))
     return found.filter(~pl.col(DAY).cast(pl.String).is_in(sorted(untouchable)))
 
 

@@ -318,6 +318,12 @@ CREATE TABLE timeseries.alerts (
     resolved boolean,
     PRIMARY KEY (tenant_id, building_id, sensor_id, severity, alert_type, "time")
 ) PARTITION BY RANGE ("time");
+
+-- the keys start with the tags: without these a day is found only by reading a tenant's whole year
+CREATE INDEX sensor_data_time ON timeseries.sensor_data USING brin ("time");
+CREATE INDEX energy_consumption_time ON timeseries.energy_consumption USING brin ("time");
+CREATE INDEX predictions_time ON timeseries.predictions USING brin ("time");
+CREATE INDEX alerts_time ON timeseries.alerts USING brin ("time");
 """
 
 _MEASUREMENTS = ("sensor_data", "energy_consumption", "predictions", "alerts")
