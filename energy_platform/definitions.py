@@ -45,6 +45,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         caches.definitions(estate, settings),
         maintenance.definitions(estate, settings),
     )
+    products = products.permissive_map_resolved_asset_specs(
+        func=lambda spec: spec.merge_attributes(metadata={"environment": settings.environment}), selection=None
+    )
     policy = dg.Definitions(
         resources={"platform": platform, "limits": LoadLimits.configure_at_launch()},
         # a step takes less time than a process to run it in

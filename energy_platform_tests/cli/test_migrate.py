@@ -134,3 +134,36 @@ def test_an_unmapped_file_exits_2_and_is_named(
 
     assert run(["migrate", str(folder)]) == 2
     assert "more.csv" in capsys.readouterr().err
+
+
+def test_a_table_that_fails_stops_what_lies_below_it_and_nothing_else(
+    estate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users = estate / "users.csv"
+    users.write_text(users.read_text(encoding="utf-8").replace("true", "perhaps"), encoding="utf-8")
+    report_file = tmp_path / "report.json"
+
+    code = run(["migrate", str(estate), "--report", str(report_file)])
+
+    assert code == 1
+    report = json.loads(report_file.read_text(encoding="utf-8"))
+    assert report["proved"] is False
+    assert [item["asset"] for item in report["targets"] if not item["proved"]] == ["postgres/users"]
+    said = capsys.readouterr().out
+    assert "postgres/users" in said
+    assert "not_a_flag" in said
+
+
+def test_what_lies_below_a_failed_table_is_not_tried(estate: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    buildings = estate / "buildings.csv"
+    buildings.write_text(buildings.read_text(encoding="utf-8").replace("B001,", ","), encoding="utf-8")
+
+    assert run(["migrate", str(estate)]) == 1
+
+    said = capsys.readouterr().out
+    assert "buildings.csv" in said
+    assert "missing_key" in said
+    assert "upstream:" not in said
+    with dg.DagsterInstance.get() as instance:
+        newest = instance.get_runs(limit=1)[0]
+    assert newest.status is dg.DagsterRunStatus.FAILURE

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from energy_platform.defs.loading import BACKFILL_TAG
 from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
 from energy_platform.defs.names import key_of
 from energy_platform.defs.resources import LoadLimits
@@ -32,6 +33,7 @@ class Runs:
         assets: Sequence[str] = (),
         max_error_ratio: float = 1.0,
         force: bool = False,
+        backfill: str = "",
     ) -> dg.ExecuteInProcessResult:
         """Run the job over a range of days; of some assets only, where they are named."""
         job = self.definitions.resolve_job_def("migrate")
@@ -43,7 +45,15 @@ class Runs:
             instance=self.instance,
             raise_on_error=False,
             asset_selection=[key_of(asset) for asset in assets] or None,
-            tags={RANGE_START: first, RANGE_END: last},
+            tags={RANGE_START: first, RANGE_END: last} | ({BACKFILL_TAG: backfill} if backfill else {}),
+        )
+
+    def verify(self) -> dg.ExecuteInProcessResult:
+        """Run the job that compares all again."""
+        return self.definitions.resolve_job_def("verify").execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=self.instance,
+            raise_on_error=False,
         )
 
     def materialized(self, asset: str) -> set[str]:

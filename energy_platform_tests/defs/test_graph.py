@@ -204,7 +204,8 @@ def test_clocks_of_a_local_ui_stand_still_over_stores_elsewhere(settings: dict[s
     assert clocks_run(Settings.model_validate({"estate": SAMPLE_ESTATE, **settings})) is runs
 
 
-def test_the_environment_stands_in_the_code_location(definitions: dg.Definitions) -> None:
+def test_the_environment_stands_at_the_code_location_and_at_every_asset(definitions: dg.Definitions) -> None:
     shown = {name: value.value for name, value in definitions.metadata.items()}
 
     assert shown == {"environment": "local", "estate": "sample"}
+    assert {spec.metadata["environment"] for spec in definitions.resolve_all_asset_specs()} == {"local"}
