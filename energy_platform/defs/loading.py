@@ -195,10 +195,11 @@ def materialize_days(
     rows: int,
     about_the_run: dict[str, Any],
 ) -> dict[str, Any]:
-    """Materialize the days of this run that are proven and hold data, those that were proven before included.
+    """Materialize the days of this run that are proven and hold data; what was proven before is not logged twice.
 
-    A backfill counts a day that it asked for and that was not materialized as failed. So in a backfill an empty day,
-    proven to be empty, is materialized too.
+    A day that is proven in the ledger and unknown to Dagster is logged too: a killed run may have lost its event.
+    A backfill counts a day that it asked for and that was not materialized as failed: in a backfill all of its days
+    are materialized, those that were proven before and those that are proven to be empty.
 
     Returns:
         the metadata of the step's own result.
@@ -207,6 +208,9 @@ def materialize_days(
     wanted = [day.isoformat() for day in days]
     with_data = {item.partition: item for item in report.verdicts if item.proven and item.rows > 0}
     asked_for = BACKFILL_TAG in context.run.tags and report.proved
+    if not asked_for and any(item.skipped for item in with_data.values()):
+        known = context.instance.get_materialized_partitions(key)
+        with_data = {day: item for day, item in with_data.items() if not item.skipped or day not in known}
     last = max(with_data, default="")
     metadata = {
         partition: _day_metadata(with_data.get(partition), rows) | (about_the_run if partition == last else {})

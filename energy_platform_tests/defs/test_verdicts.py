@@ -183,3 +183,16 @@ def test_caches_wait_while_a_day_above_is_not_proven(runs: Runs) -> None:
 
     assert runs.materialized(READINGS) == ALL_DAYS - {BAD_DAY}
     assert after.get_num_requested(key_of("redis/latest")) == 0
+
+
+def test_a_backfill_materializes_all_its_days(runs: Runs) -> None:
+    """Dagster takes a day of a backfill that was not materialized for a failed one, though it was proven before."""
+    assert runs.migrate().success
+    before = {asset: runs.events(asset) for asset in (READINGS, ALERTS)}
+
+    assert runs.migrate(backfill="again").success
+
+    for asset, days in before.items():
+        after = runs.events(asset)
+        assert {day: after[day] for day in days} == {day: count + 1 for day, count in days.items()}
+    assert runs.materialized(ALERTS) == ALL_DAYS
