@@ -1,0 +1,1 @@
+"""The stores: one folder per store, none of which knows another."""
