@@ -20,8 +20,11 @@ run: setup ## start local stores, migrate data/, print the report
 	@$(VENV_BIN)/energy-platform up
 	@$(VENV_BIN)/energy-platform migrate
 
+# two workers, a file of tests at a time: most of the time is spent waiting for servers
+WORKERS ?= --numprocesses 2 --dist loadfile
+
 test: setup ## run the whole test suite on stores of its own (PYTEST_ARGS=… for more)
-	@$(VENV_BIN)/python -m pytest --durations=15 $(PYTEST_ARGS)
+	@$(VENV_BIN)/python -m pytest --durations=15 $(WORKERS) $(PYTEST_ARGS)
 
 ui: setup ## the Dagster UI over the same stores, schedules and sensors running (UI_PORT=3000)
 	@$(VENV_BIN)/energy-platform up
