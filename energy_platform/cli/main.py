@@ -5,6 +5,8 @@ A verb's module is imported when that verb is called, so that `--help` and `stat
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import os
 import sys
@@ -102,7 +104,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry of the console script."""
-    sys.exit(run())
+    code = run()
+    # Without the interpreter's own end: a thread of Arrow's that still reads ahead would abort the process there,
+    # and the exit code with it.
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):  # whoever read the output may be gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _explain(error: Exception) -> int:
