@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import cast
 
@@ -320,6 +320,7 @@ class _MeasurementLoad:
         withheld = {day: self.withheld[day] for day in days if day in self.withheld}
         unchanged = {day for day in days if day not in withheld and self._unchanged(day, expected[day])}
         to_write = [day for day in days if day not in withheld and day not in unchanged]
+        self._take_back_proofs(to_write)
         if staging_frame is not None and to_write:
             points = staging_frame.filter(pl.col(DAY).is_in(to_write)).select(self.contract.column_names)
             self.log(f"writing {points.height} points of {len(to_write)} days to {self.asset}")
@@ -339,6 +340,14 @@ class _MeasurementLoad:
             if entry.rows or reason or self._read(day):
                 self.report.verdicts.append(verdict_of(entry, skipped=day in unchanged))
         self._record(entries)
+
+    def _take_back_proofs(self, days: Sequence[date]) -> None:
+        """A day that is about to be written over is not proven until it is proved again, even if this run is killed."""
+        proven = [entry for day in days if (entry := self.entries.get(day.isoformat())) is not None and entry.proven]
+        if proven:
+            reason = "a load of this day has not ended: run it again"
+            with self.platform.postgres.connection() as connection:
+                ledger.record(connection, [replace(entry, proven=False, reason=reason) for entry in proven])
 
     def _read(self, day: date) -> int:
         return sum(account.read for (other, _), account in self.accounts.items() if other == day)

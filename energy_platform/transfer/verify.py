@@ -16,6 +16,7 @@ import polars as pl
 
 from energy_platform.domain.accounts import UNDATED, WHOLE
 from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, quarantine, rows
@@ -96,6 +97,7 @@ def verify(platform: Platform, log: Callable[[str], None] = lambda _message: Non
         _mark_unproven(platform, asset, findings)
         report.assets.append(asset)
         report.findings += findings
+    report.findings += _verify_unfed(platform, set(report.assets))
     report.findings += _verify_quarantine(platform)
     report.seconds = time.monotonic() - started
     return report
@@ -176,6 +178,27 @@ def _shared(platform: Platform, name: str, ours: Summary, proven: Summary) -> bo
     with platform.postgres.connection() as connection:
         every = rows.read_rows(connection, contract, list(platform.survey().tenants))
     return every.height >= ours.rows > proven.rows
+
+
+def _verify_unfed(platform: Platform, fed: set[str]) -> list[Finding]:
+    """Points and rows of the estate's tenants where no source of the estate feeds anything."""
+    tenants, estate = platform.survey().tenants, platform.estate.code
+    nobody = "no source of this estate"
+    findings: list[Finding] = []
+    with platform.postgres.connection() as connection:
+        for name, table in TABLES.items():
+            if f"postgres/{name}" not in fed and (rows_found := table_summary(connection, table, tenants, estate).rows):
+                reason = f"{rows_found} rows that no source accounts for"
+                findings.append(Finding(f"postgres/{name}", nobody, WHOLE, reason))
+    for name, measurement in MEASUREMENTS.items():
+        if f"timeseries/{name}" in fed:
+            continue
+        with platform.postgres.connection() as connection:
+            others = claims.others(connection, estate, name, tenants)
+        for day, summary in target_summaries(platform, measurement, tenants, others).items():
+            reason = f"{summary.rows} points that no source accounts for"
+            findings.append(Finding(f"timeseries/{name}", nobody, day.isoformat(), reason))
+    return findings
 
 
 def _verify_models(platform: Platform) -> list[Finding]:

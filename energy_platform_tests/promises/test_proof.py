@@ -430,3 +430,40 @@ def test_a_proof_that_does_not_read_back_is_noticed(
     assert proved
     assert differences, "the oracle still sees it"
     shutil.rmtree(folder)
+
+
+def test_a_measurement_that_no_source_feeds(stores: Settings, damaged: Migrated) -> None:
+    point = "timeseries.predictions (tenant_id, building_id, model, lead_days, time, power_kw)"
+    store.execute(
+        stores, f"INSERT INTO {point} VALUES ('damaged', 'B001', 'ghost', '1', to_timestamp({NOON // 1_000_000}), 1.0)"
+    )
+    (finding,) = verify(stores, damaged.folder).findings
+    assert (finding.asset, finding.partition) == ("timeseries/predictions", DAY)
+    assert store.execute(stores, "DELETE FROM timeseries.predictions WHERE tenant_id = 'damaged'") == 1
+    assert verify(stores, damaged.folder).findings == []
+
+
+def test_a_day_that_was_being_written_over_is_not_proven(
+    stores: Settings, estates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that dies after its write, over a change that is then taken back, must not leave the old proof."""
+    folder = small_estate(estates, "taken_back", flaws=False)
+    load(stores, folder)
+    path = folder / "building_data.csv"
+    before = path.read_text(encoding="utf-8")
+    lines = before.splitlines(keepends=True)
+    cells = lines[10].split(",")
+    cells[2] = "99.75"
+    path.write_text("".join([*lines[:10], ",".join(cells), *lines[11:]]), encoding="utf-8")
+    with monkeypatch.context() as killed:
+
+        def die(*_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        killed.setattr(loading, "target_summaries", die)
+        with pytest.raises(KeyboardInterrupt):
+            load(stores, folder, only="timeseries/energy_consumption")
+    path.write_text(before, encoding="utf-8")
+    report = load(stores, folder, only="timeseries/energy_consumption")["timeseries/energy_consumption"]
+    assert [verdict.partition for verdict in report.verdicts if not verdict.skipped] == ["2025-05-24"]
+    assert verify(stores, folder).findings == []

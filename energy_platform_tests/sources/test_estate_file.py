@@ -35,7 +35,7 @@ def reading(entry: str) -> str:
 
 def test_the_sample_is_understood():
     estate = read_estate(DATA)
-    assert (estate.code, str(estate.zone), estate.tenant_code) == ("sample", "Asia/Seoul", "default")
+    assert (estate.code, str(estate.zone), estate.tenant_code) == ("sample", "Asia/Seoul", "sample")
     assert (estate.first_day, estate.last_day) == (date(2025, 3, 1), date(2025, 5, 29))
     assert estate.models_folder == DATA / "models"
     assert list(estate.ignored) == ["manifest.json"]
