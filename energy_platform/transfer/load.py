@@ -13,7 +13,7 @@ import polars as pl
 from energy_platform.domain.accounts import UNDATED, Account
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import DayRange, day_of, local_day
-from energy_platform.domain.errors import ErrorRatioExceededError, SourceMissingError
+from energy_platform.domain.errors import ErrorRatioExceededError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.summaries import Summary
 from energy_platform.sources.estate import SourceSpec
@@ -31,7 +31,7 @@ from energy_platform.transfer.mapping import DAY, MappingRules
 from energy_platform.transfer.refusals import quarantine_rows
 from energy_platform.transfer.series import spans, widest, without_claimed
 from energy_platform.transfer.staging import Progress, Staging
-from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.survey import retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.verdicts import (
     LoadReport,
     accounts_in,
@@ -123,7 +123,8 @@ class _MeasurementLoad:
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, self.estate.code, self.asset)}
         self.versions = source_versions(self.specs)
-        self.retired = self._retired()
+        self.retired = retired_sources(self.specs, self.versions, total_accounts(self.entries.values()))
+        self.report.warnings += retirement_warnings(self.retired)
         self.withheld: dict[date, str] = {}
 
     def run(self) -> LoadReport:
@@ -146,23 +147,6 @@ class _MeasurementLoad:
         return self.report
 
     # -- before the first write ------------------------------------------------------------------------------------
-
-    def _retired(self) -> set[str]:
-        """Sources that are gone but stand in the ledger; one that never stood there is missing."""
-        known = total_accounts(self.entries.values())
-        retired: set[str] = set()
-        for spec in self.specs:
-            if spec.name in self.versions:
-                continue
-            if spec.name not in known:
-                raise SourceMissingError(
-                    "The file does not exist.",
-                    where=str(spec.path),
-                    remedy="Put it back, or take it out of the estate.",
-                )
-            retired.add(spec.name)
-            self.report.warnings.append(f"{spec.name} is retired: the file is gone, its last proven figures stand.")
-        return retired
 
     def _nothing_new(self) -> bool:
         """Whether every day of the range that holds data is proven for the sources as they are now."""

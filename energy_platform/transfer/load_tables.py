@@ -12,7 +12,7 @@ import psycopg
 
 from energy_platform.domain.accounts import WHOLE, Account
 from energy_platform.domain.contracts import Contract
-from energy_platform.domain.errors import OwnershipError, SourceMissingError
+from energy_platform.domain.errors import OwnershipError
 from energy_platform.domain.fingerprints import row_hashes
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
@@ -38,7 +38,7 @@ from energy_platform.transfer.mapping import DAY, MappingRules
 from energy_platform.transfer.model_files import model_rows
 from energy_platform.transfer.refusals import quarantine_rows
 from energy_platform.transfer.staging import Staging
-from energy_platform.transfer.survey import Survey, source_versions
+from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.verdicts import LoadReport, accounts_in, facts_of, summary_in, total_accounts, verdict_of
 
 #: Tables that are there in every estate: where no source names their rows, they follow from the data.
@@ -145,7 +145,9 @@ class _TableLoad:
         with platform.postgres.connection() as connection:
             self.entry = next(iter(ledger.read(connection, self.estate.code, self.asset)), None)
         self.versions = self._versions()
-        self.retired = self._retired()
+        known = accounts_in(self.entry) if self.entry is not None else {}
+        self.retired = retired_sources(self.specs, source_versions(self.specs), known)
+        self.report.warnings += retirement_warnings(self.retired)
 
     def run(self) -> LoadReport:
         """Skip the table where it is proven for the sources as they are, else load it."""
@@ -165,22 +167,6 @@ class _TableLoad:
             return {row["file_name"]: row["sha256"] for row in model_rows(self.estate).iter_rows(named=True)}
         specs = self.estate.sources if self.name in DERIVED_TABLES else self.specs
         return source_versions(specs)
-
-    def _retired(self) -> set[str]:
-        known = accounts_in(self.entry) if self.entry is not None else {}
-        retired: set[str] = set()
-        for spec in self.specs:
-            if spec.name in source_versions((spec,)):
-                continue
-            if spec.name not in known:
-                raise SourceMissingError(
-                    "The file does not exist.",
-                    where=str(spec.path),
-                    remedy="Put it back, or take it out of the estate.",
-                )
-            retired.add(spec.name)
-            self.report.warnings.append(f"{spec.name} is retired: the file is gone, its last proven figures stand.")
-        return retired
 
     def _check_ratio(self, expected: ExpectedTable) -> None:
         for (_day, position), account in sorted(expected.accounts.items(), key=lambda item: item[0][1]):

@@ -5,6 +5,7 @@ Tables that no source names are derived from it; a source that names a building 
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -91,6 +92,31 @@ def source_versions(specs: tuple[SourceSpec, ...]) -> dict[str, str]:
         except SourceMissingError:
             continue
     return versions
+
+
+def retired_sources(specs: Iterable[SourceSpec], versions: Mapping[str, str], known: Container[str]) -> set[str]:
+    """Names of the sources that are gone as a whole but whose figures the ledger knows.
+
+    Args:
+        specs: the sources that are asked for.
+        versions: of those that are there.
+        known: names of the sources that stand in the ledger.
+
+    Raises:
+        SourceMissingError: a source is gone that the ledger never knew.
+    """
+    gone = [spec for spec in specs if spec.name not in versions]
+    for spec in gone:
+        if spec.name not in known:
+            raise SourceMissingError(
+                "The file does not exist.", where=str(spec.path), remedy="Put it back, or take it out of the estate."
+            )
+    return {spec.name for spec in gone}
+
+
+def retirement_warnings(retired: Iterable[str]) -> list[str]:
+    """What people should know of retired sources."""
+    return [f"{name} is retired: the file is gone, its last proven figures stand." for name in sorted(retired)]
 
 
 def _extra_fields(estate: Estate, versions: dict[str, str], batch_rows: int) -> dict[str, dict[str, ColumnType]]:

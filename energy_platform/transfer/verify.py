@@ -36,7 +36,7 @@ from energy_platform.transfer.load_tables import ExpectedTable, table_summary
 from energy_platform.transfer.mapping import MappingRules
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
 from energy_platform.transfer.staging import Staging
-from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.survey import retirement_warnings, source_versions
 from energy_platform.transfer.verdicts import source_summaries_in, summary_in, total_accounts
 
 
@@ -248,7 +248,7 @@ def _ledger_and_retired(
     specs = platform.estate.sources_of(asset.split("/", 1)[1])
     present = source_versions(specs)
     retired = {spec.name for spec in specs if spec.name not in present}
-    report.warnings += [f"{name} is retired: the file is gone, its last proven figures stand." for name in retired]
+    report.warnings += retirement_warnings(retired)
     return entries, retired
 
 
