@@ -6,7 +6,6 @@ file. A later one with the same content is a duplicate; with other content it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -85,15 +84,6 @@ def summaries_by_day_and_source(frame: pl.DataFrame, contract: Contract) -> dict
     """Summary of the standing rows per day and source."""
     summaries = Summary.by_group(frame, [DAY, SOURCE], contract.columns)
     return {(day, source): summary for (day, source), summary in summaries.items()}
-
-
-def added_up(summaries: Mapping[tuple[date | None, int], Summary], day: date | None) -> Summary:
-    """The summary of all sources of one day."""
-    total = Summary()
-    for (other, _source), summary in summaries.items():
-        if other == day:
-            total = total + summary
-    return total
 
 
 def _accounts(standing: pl.DataFrame, duplicates: pl.DataFrame, conflicts: pl.DataFrame) -> AccountsByDay:

@@ -195,7 +195,7 @@ class _TableLoad:
                 expected.accounts = {place: not_loaded(each) for place, each in expected.accounts.items()}
                 reason, summary = withheld, Summary()
             else:
-                ours = self._without_shared(connection, contract, standing)
+                ours = without_shared(connection, contract, standing, self.estate.code)
                 summary = Summary.of(ours, contract.columns)
                 self.log(f"writing {ours.height} rows to {self.asset}")
                 rows.write_rows(connection, contract, self.estate.code, ours.select(contract.column_names))
@@ -209,36 +209,6 @@ class _TableLoad:
             ledger.record(connection, [entry])
         self.report.verdicts = [verdict_of(entry)]
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
-
-    def _without_shared(
-        self, connection: psycopg.Connection, contract: Contract, standing: pl.DataFrame
-    ) -> pl.DataFrame:
-        """Rows that another estate has not loaded already; one that it has with other content is refused."""
-        keys = list(contract.key)
-        others = rows.owners(connection, contract, standing.select(keys))
-        others = others.filter(pl.col("estate") != self.estate.code)
-        if others.is_empty():
-            return standing
-        shared = standing.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-        theirs = rows.read_rows(connection, contract, standing.get_column("tenant_id").unique().to_list())
-        theirs = theirs.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-        named = shared.filter(pl.col("@source") >= 0).sort(keys)
-        theirs = theirs.join(named.select(keys), on=keys, how="semi", nulls_equal=True).sort(keys)
-        differs = [
-            bool((ours != other).any())
-            for ours, other in zip(
-                row_hashes(named, contract.columns), row_hashes(theirs, contract.columns), strict=True
-            )
-        ]
-        if any(differs):
-            first = others.row(0, named=True)
-            raise OwnershipError(
-                f"Estate {first['estate']!r} already accounts for rows of this table with other content, "
-                f"e.g. {', '.join(str(first[key]) for key in keys)}.",
-                where=self.asset,
-                remedy="Give this estate another tenant, or take the rows out of one of the two.",
-            )
-        return standing.join(others.select(keys), on=keys, how="anti", nulls_equal=True)
 
     def _quarantine(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
         quarantine.replace(connection, self.estate.code, self.asset, WHOLE, expected.refused.drop(DAY), self.run_id)
@@ -268,6 +238,35 @@ class _TableLoad:
             seconds=0.0,
             recorded_at=None,
         )
+
+
+def without_shared(
+    connection: psycopg.Connection, contract: Contract, standing: pl.DataFrame, estate: str
+) -> pl.DataFrame:
+    """Rows that another estate has not loaded already; one that it has with other content is refused."""
+    keys = list(contract.key)
+    others = rows.owners(connection, contract, standing.select(keys))
+    others = others.filter(pl.col("estate") != estate)
+    if others.is_empty():
+        return standing
+    shared = standing.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
+    theirs = rows.read_rows(connection, contract, standing.get_column("tenant_id").unique().to_list())
+    theirs = theirs.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
+    named = shared.filter(pl.col("@source") >= 0).sort(keys)
+    theirs = theirs.join(named.select(keys), on=keys, how="semi", nulls_equal=True).sort(keys)
+    differs = [
+        bool((ours != other).any())
+        for ours, other in zip(row_hashes(named, contract.columns), row_hashes(theirs, contract.columns), strict=True)
+    ]
+    if any(differs):
+        first = others.row(0, named=True)
+        raise OwnershipError(
+            f"Estate {first['estate']!r} already accounts for rows of this table with other content, "
+            f"e.g. {', '.join(str(first[key]) for key in keys)}.",
+            where=f"postgres/{contract.name}",
+            remedy="Give this estate another tenant, or take the rows out of one of the two.",
+        )
+    return standing.join(others.select(keys), on=keys, how="anti", nulls_equal=True)
 
 
 def table_summary(connection: psycopg.Connection, contract: Contract, tenants: tuple[str, ...], estate: str) -> Summary:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from energy_platform.domain.accounts import UNDATED, Account
+from energy_platform.domain.accounts import Account
 from energy_platform.domain.summaries import Summary
 from energy_platform.stores.postgres.ledger import LedgerEntry
 
@@ -114,8 +114,3 @@ def verdict_of(entry: LedgerEntry, *, skipped: bool = False) -> PartitionVerdict
     return PartitionVerdict(
         entry.partition, entry.proven, entry.open, entry.rows, entry.fingerprint, entry.reason, skipped
     )
-
-
-def is_day(partition: str) -> bool:
-    """Whether a ledger partition is a day, and not the account of rows that fall on none."""
-    return partition != UNDATED

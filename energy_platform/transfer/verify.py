@@ -19,7 +19,7 @@ from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
-from energy_platform.stores.postgres import claims, ledger, quarantine, rows
+from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.building_cache import (
@@ -32,7 +32,7 @@ from energy_platform.transfer.building_cache import (
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.judging import judge, summaries_by_day_and_source
 from energy_platform.transfer.load import DEFAULT_OPTIONS, explain, target_summaries
-from energy_platform.transfer.load_tables import ExpectedTable, table_summary
+from energy_platform.transfer.load_tables import ExpectedTable, table_summary, without_shared
 from energy_platform.transfer.mapping import MappingRules
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
 from energy_platform.transfer.staging import Staging
@@ -163,21 +163,11 @@ def _verify_table(platform: Platform, name: str, report: VerifyReport) -> list[F
     contract = TABLES[name]
     with platform.postgres.connection() as connection:
         found = table_summary(connection, contract, platform.survey().tenants, platform.estate.code)
-    ours = Summary.of(expected.standing, contract.columns)
-    if retired or ours.rows != entry.rows:
-        # rows that another estate has loaded first do not stand here under this estate's name
-        proven = summary_in(entry)
-        ours = proven if retired or (proven.rows < ours.rows and _shared(platform, name, ours, proven)) else ours
+        # rows that another estate has loaded first do not stand under this estate's name
+        standing = without_shared(connection, contract, expected.standing, platform.estate.code)
+    ours = summary_in(entry) if retired else Summary.of(standing, contract.columns)
     reason = explain(ours.differences(found), ours, found) or entry.reason
     return [Finding(asset, sources, WHOLE, reason)] if reason else []
-
-
-def _shared(platform: Platform, name: str, ours: Summary, proven: Summary) -> bool:
-    """Whether other estates hold exactly the rows that this one does not."""
-    contract = TABLES[name]
-    with platform.postgres.connection() as connection:
-        every = rows.read_rows(connection, contract, list(platform.survey().tenants))
-    return every.height >= ours.rows > proven.rows
 
 
 def _verify_unfed(platform: Platform, fed: set[str]) -> list[Finding]:
