@@ -318,7 +318,8 @@ def test_it_comes_back_with_the_server(tmp_path: Path) -> None:
 
 
 def test_the_same_calls_serve_a_cluster(tmp_path: Path) -> None:
-    with ScratchServer(tmp_path, "--cluster-enabled", "yes") as port:
+    # by default the nodes' own port is 10,000 above: past the last one for most ports that the kernel hands out
+    with ScratchServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(_free_port())) as port:
         raw = redis.Redis(port=port)
         raw.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         deadline = time.monotonic() + 20
