@@ -6,15 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self, cast
 
 import polars as pl
 
 from energy_platform.domain.contracts import Column, Measurement
-from energy_platform.domain.errors import StoreError
+from energy_platform.domain.errors import FieldTypeConflictError, StoreError
+from energy_platform.domain.points import SERIES, SeriesPoints
 
-#: About how many points one frame of `TimeSeries.read` holds.
+#: About how many points one piece of `TimeSeries.read_points` holds.
 READ_ROWS: Final = 50_000
+#: The column of `TimeSeries.write_points`' answer that names a refused point: its row number in `SeriesPoints.rows`.
+ROW: Final = "@row"
 #: The first and the last microsecond that InfluxDB has a name for.
 FIRST_TIME: Final = datetime(1677, 9, 21, 0, 12, 43, 145225, tzinfo=UTC)
 LAST_TIME: Final = datetime(2262, 4, 11, 23, 47, 16, 854775, tzinfo=UTC)
@@ -57,7 +60,23 @@ class TimeSeries(ABC):
     def check_retention(self, first: datetime) -> None:
         """Raise RetentionError where the store would drop points as old as `first` (with a zone)."""
 
-    @abstractmethod
+    def write_points(self, measurement: Measurement, points: SeriesPoints) -> pl.DataFrame:
+        """Write points, or overwrite them; returns once the store has acknowledged all that it keeps as durable.
+
+        Args:
+            measurement: whose points.
+            points: any of the measurement's fields; each point once, with at least one field.
+
+        Returns:
+            The points that the store itself refused, and no others: `@row` (UInt32, the row number in `points.rows`)
+            and `reason` (String, the store's words without data). The other points of the call are kept.
+
+        Raises:
+            StoreError: no store can hold the points (see `checked_series_points`): nothing was written.
+        """
+        self.write(measurement, points.frame())
+        return nothing_refused()
+
     def write(self, measurement: Measurement, points: pl.DataFrame) -> None:
         """Write points, or overwrite them; returns once the store has acknowledged all of them as durable.
 
@@ -66,10 +85,44 @@ class TimeSeries(ABC):
             points: canonical types: all tags, time, and any of the fields; each point once, with at least one field.
 
         Raises:
-            StoreError: the points cannot be held (see `checked_points`), or the store refuses them.
+            StoreError: the points cannot be held (see `checked_points`), or the store refuses some of them.
         """
+        checked = checked_points(measurement, points)
+        refused = self.write_points(measurement, SeriesPoints.of(checked, measurement))
+        if refused.height:
+            reason = str(refused.item(0, "reason"))
+            conflict = "field type conflict" in reason
+            raise (FieldTypeConflictError if conflict else StoreError)(
+                f"The store refuses {refused.height:,} of {checked.height:,} points: {reason}.",
+                where=measurement.name,
+                remedy="A field keeps one type for ever: give the column another field's name in estate.yaml."
+                if conflict
+                else "Mend the cause and run it again: what was written before is overwritten by itself.",
+            )
 
-    @abstractmethod
+    def read_points(
+        self,
+        measurement: Measurement,
+        tenants: Sequence[str],
+        start: datetime | None = None,
+        stop: datetime | None = None,
+    ) -> Iterator[SeriesPoints]:
+        """The points of these tenants from `start` (included) to `stop` (not included), in no order.
+
+        Args:
+            measurement: whose points.
+            tenants: their codes.
+            start: with a zone; None for the first there is.
+            stop: with a zone; None for the last there is.
+
+        Yields:
+            Pieces of about `READ_ROWS` points, each with the series that it needs: all the measurement's columns in
+            canonical types, and behind them, in columns of other names, what the store holds values of and the
+            measurement does not know: further tags in `series` (null where absent), further fields in `rows`.
+        """
+        for frame in self.read(measurement, tenants, start, stop):
+            yield SeriesPoints.of(frame, measurement)
+
     def read(
         self,
         measurement: Measurement,
@@ -89,6 +142,8 @@ class TimeSeries(ABC):
             Frames of about `READ_ROWS` points: the measurement's columns in canonical types, and behind them further
             fields (and tags) that the store holds values of and the measurement does not know.
         """
+        for points in self.read_points(measurement, tenants, start, stop):
+            yield without_empty_strangers(measurement, points.frame())
 
     @abstractmethod
     def latest(self, measurement: Measurement, tenants: Sequence[str]) -> pl.DataFrame:
@@ -116,6 +171,11 @@ class TimeSeries(ABC):
         self.close()
 
 
+def nothing_refused() -> pl.DataFrame:
+    """The answer of `TimeSeries.write_points` where all points are kept."""
+    return pl.DataFrame(schema={ROW: pl.UInt32(), "reason": pl.String()})
+
+
 def checked_points(measurement: Measurement, points: pl.DataFrame) -> pl.DataFrame:
     """Points in canonical types and the measurement's order of columns, if every store can hold them as they are.
 
@@ -126,24 +186,41 @@ def checked_points(measurement: Measurement, points: pl.DataFrame) -> pl.DataFra
             stands there twice; a number is infinite or not one; a time lies outside of 1677 to 2262; a text holds the
             character 0; a tag holds a line break or ends with a backslash.
     """
-    unknown = [name for name in points.columns if name not in measurement.column_names]
-    if unknown:
-        raise _refused(measurement, unknown[0], "This is no column of the measurement.")
-    fields = [column for column in measurement.fields if column.name in points.columns]
-    for column in fields:
-        check_field_column(measurement, column)
+    fields = _checked_names(measurement, points.columns, measurement.column_names)
     checked = _canonical(measurement, points, [*_key_columns(measurement), *fields])
-    _check_texts(measurement, checked)
-    for column in fields:
-        if column.type == "float" and checked.get_column(column.name).is_finite().not_().any():
-            raise _refused(measurement, column.name, "A number is infinite or not a number.")
-    if checked.height and (
-        not fields or checked.select(pl.all_horizontal(pl.col(c.name).is_null() for c in fields).any()).item()
-    ):
-        raise _refused(measurement, "", "A point has no field at all.")
+    _check_tags(measurement, checked.select(measurement.tags).unique())
+    _check_fields(measurement, checked, fields)
     if checked.select(pl.struct(measurement.key).n_unique()).item() != checked.height:
-        raise _refused(measurement, ", ".join(measurement.key), "A point stands there twice in one call.")
+        raise _twice(measurement)
     return checked
+
+
+def checked_series_points(measurement: Measurement, points: SeriesPoints) -> SeriesPoints:
+    """The same promises as those of `checked_points`, with a look at tags once per series and not once per point.
+
+    It is cheapest where the rows are sorted by series and time.
+
+    Raises:
+        StoreError: as `checked_points`; or a row names a series that is not there, or a series stands there twice.
+    """
+    _checked_names(measurement, points.series.columns, measurement.tags)
+    fields = _checked_names(
+        measurement, points.rows.columns, [SERIES, "time", *(column.name for column in measurement.fields)]
+    )
+    series = _canonical(measurement, points.series, [measurement.column(tag) for tag in measurement.tags])
+    _check_tags(measurement, series)
+    if series.is_duplicated().any():
+        raise _refused(measurement, ", ".join(measurement.tags), "A series stands there twice in one call.")
+    rows = _canonical(measurement, points.rows, [measurement.column("time"), *fields])
+    numbers = points.rows.get_column(SERIES) if SERIES in points.rows.columns else pl.Series(dtype=pl.Null)
+    if numbers.dtype != pl.UInt32() or numbers.null_count():
+        raise _refused(measurement, SERIES, f"Each point names its series as UInt32, not as {numbers.dtype}.")
+    if rows.height and cast("int", numbers.max()) >= series.height:
+        raise _refused(measurement, SERIES, "A point names a series that is not there.")
+    _check_fields(measurement, rows, fields)
+    if not _are_distinct(numbers, rows.get_column("time")):
+        raise _twice(measurement)
+    return SeriesPoints(series, rows.insert_column(0, numbers))
 
 
 def checked_keys(measurement: Measurement, points: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFrame:
@@ -192,6 +269,16 @@ def _key_columns(measurement: Measurement) -> list[Column]:
     return [measurement.column(name) for name in measurement.key]
 
 
+def _checked_names(measurement: Measurement, names: Sequence[str], known: Sequence[str]) -> list[Column]:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise _refused(measurement, unknown[0], "This is no column of the measurement.")
+    fields = [column for column in measurement.fields if column.name in names]
+    for column in fields:
+        check_field_column(measurement, column)
+    return fields
+
+
 def _canonical(measurement: Measurement, points: pl.DataFrame, columns: list[Column]) -> pl.DataFrame:
     for column in columns:
         if column.name not in points.columns:
@@ -200,31 +287,61 @@ def _canonical(measurement: Measurement, points: pl.DataFrame, columns: list[Col
         if found not in (column.polars_type, pl.Null()) and not (column.type == "float" and found.is_numeric()):
             raise _refused(measurement, column.name, f"The column is of type {found}, not {column.polars_type}.")
     frame = points.select(pl.col(column.name).cast(column.polars_type) for column in columns).with_columns(
-        pl.col(tag).fill_null("") for tag in measurement.tags
+        pl.col(column.name).fill_null("") for column in columns if column.name in measurement.tags
     )
     if not frame.height:
         return frame
-    times = frame.get_column("time")
-    if times.null_count():
-        raise _refused(measurement, "time", "A point has no time.")
-    if times.min() < FIRST_TIME or times.max() > LAST_TIME:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
-        raise _refused(measurement, "time", "A time lies outside of the years 1677 to 2262.")
-    if (frame.get_column("tenant_id") == "").any():
+    if "time" in frame.columns:
+        times = frame.get_column("time")
+        if times.null_count():
+            raise _refused(measurement, "time", "A point has no time.")
+        if times.min() < FIRST_TIME or times.max() > LAST_TIME:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+            raise _refused(measurement, "time", "A time lies outside of the years 1677 to 2262.")
+    if "tenant_id" in frame.columns and (frame.get_column("tenant_id") == "").any():
         raise _refused(measurement, "tenant_id", "A point has no tenant.")
     return frame
 
 
-def _check_texts(measurement: Measurement, points: pl.DataFrame) -> None:
-    for name in points.columns:
-        if points.schema[name] != pl.String():
-            continue
-        texts = points.get_column(name)
-        if name in measurement.tags:
-            texts = texts.unique()
-            if texts.str.contains(r"[\n\r]|\\$").any():
-                raise _refused(measurement, name, "A tag holds a line break or ends with a backslash.")
+def _check_tags(measurement: Measurement, series: pl.DataFrame) -> None:
+    for name in measurement.tags:
+        texts = series.get_column(name)
+        if texts.str.contains(r"[\n\r]|\\$").any():
+            raise _refused(measurement, name, "A tag holds a line break or ends with a backslash.")
         if texts.str.contains("\0", literal=True).any():
             raise _refused(measurement, name, "A text holds the character 0.")
+
+
+def _check_fields(measurement: Measurement, points: pl.DataFrame, fields: Sequence[Column]) -> None:
+    for column in fields:
+        values = points.get_column(column.name)
+        if column.type == "float" and values.is_finite().not_().any():
+            raise _refused(measurement, column.name, "A number is infinite or not a number.")
+        if values.dtype == pl.String() and values.str.contains("\0", literal=True).any():
+            raise _refused(measurement, column.name, "A text holds the character 0.")
+    # most points have their first field, and then there is nothing to look for
+    nulls = [points.get_column(column.name).null_count() for column in fields]
+    if points.height and all(nulls):
+        if not fields or points.select(pl.all_horizontal(pl.col(c.name).is_null() for c in fields).any()).item():
+            raise _refused(measurement, "", "A point has no field at all.")
+
+
+def _are_distinct(series: pl.Series, times: pl.Series) -> bool:
+    """Whether no two rows have the same series and time: cheap where they are sorted, else they are sorted first."""
+    keys = pl.DataFrame({SERIES: series, "time": times.to_physical()})
+    for ordered in (lambda: keys, lambda: keys.sort(SERIES, "time")):
+        numbers, instants = (column.to_numpy() for column in ordered())
+        same = numbers[1:] == numbers[:-1]
+        # compared, and not subtracted: a difference of unsigned numbers is never negative
+        rising = (numbers[1:] > numbers[:-1]) | (same & (instants[1:] > instants[:-1]))
+        if rising.all():
+            return True
+        if (same & (instants[1:] == instants[:-1])).any():
+            return False
+    return True
+
+
+def _twice(measurement: Measurement) -> StoreError:
+    return _refused(measurement, ", ".join(measurement.key), "A point stands there twice in one call.")
 
 
 def _refused(measurement: Measurement, column: str, what: str) -> StoreError:
