@@ -15,6 +15,8 @@ from energy_platform.stores.postgres.copying import names_of, read_frame, stage
 
 #: Columns of the frames that `replace` takes. `raw` is the source's row as a JSON object.
 COLUMNS = ("tenant_id", "source", "row_key", "reason", "raw")
+#: Further column that they may have: what the store itself said when it refused a point, without data.
+DETAIL = "detail"
 #: Owner of rows whose tenant cannot be read.
 UNASSIGNED = "unassigned"
 
@@ -27,6 +29,7 @@ _ENTRY: dict[str, ColumnType] = {
     "row_key": "text",
     "reason": "text",
     "raw": "json",
+    "detail": "text",
     "run_id": "text",
     "first_seen": "time",
     "last_seen": "time",
@@ -45,8 +48,9 @@ def replace(
         estate: code of the estate.
         asset: e.g. `timeseries/sensor_data`.
         partition: ISO day, `undated`, or `all`.
-        frame: `COLUMNS`, all text; a missing tenant is `unassigned`. Where several rows of a source have the same
-            row_key, the second is kept as `<row_key>#2`, and so on, so that as many stand here as were refused.
+        frame: `COLUMNS`, all text, and `DETAIL` where there is any; a missing tenant is `unassigned`. Where several
+            rows of a source have the same row_key, the second is kept as `<row_key>#2`, and so on, so that as many
+            stand here as were refused.
         run_id: of the run that refused them.
     """
     if frame.is_empty():
@@ -72,7 +76,8 @@ def replace(
     connection.execute(
         sql.SQL(
             "INSERT INTO {table} ({names}) SELECT {names} FROM {staged} ORDER BY {key} ON CONFLICT ({key}) DO UPDATE"
-            " SET reason = excluded.reason, raw = excluded.raw, run_id = excluded.run_id, last_seen = now()"
+            " SET reason = excluded.reason, raw = excluded.raw, detail = excluded.detail, run_id = excluded.run_id,"
+            " last_seen = now()"
         ).format(table=_TABLE, names=names_of(entries.columns), staged=staged, key=names_of(_KEY))
     )
     connection.execute(sql.SQL("DROP TABLE {}").format(staged))
@@ -105,7 +110,8 @@ def counts(connection: psycopg.Connection, estate: str) -> pl.DataFrame:
 
 def _storable(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows as PostgreSQL can keep them: what is refused may hold what no store can."""
-    frame = frame.select(COLUMNS).with_columns(
+    detail = pl.col(DETAIL) if DETAIL in frame.columns else pl.lit("")
+    frame = frame.select(*COLUMNS, detail.cast(pl.String).fill_null("").alias(DETAIL)).with_columns(
         pl.when(pl.col("tenant_id").fill_null("") == "")
         .then(pl.lit(UNASSIGNED))
         .otherwise(pl.col("tenant_id"))
@@ -113,7 +119,7 @@ def _storable(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("row_key").fill_null(""),
     )
     frame = frame.with_columns(
-        pl.col("tenant_id", "source", "row_key", "reason").str.replace_all("\x00", "\\u0000", literal=True),
+        pl.col("tenant_id", "source", "row_key", "reason", DETAIL).str.replace_all("\x00", "\\u0000", literal=True),
         pl.Series("raw", [_storable_json(text) for text in frame["raw"]], dtype=pl.String),
     )
     repeat = pl.int_range(1, pl.len() + 1).over("tenant_id", "source", "row_key")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -15,7 +16,7 @@ from energy_platform.domain.errors import FieldTypeConflictError, StoreError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.settings import Settings
-from energy_platform.stores.postgres import migrations
+from energy_platform.stores.postgres import migrations, quarantine
 from energy_platform.stores.postgres.bootstrap import ROLES, administrator_sql, ensure_roles
 from energy_platform.stores.postgres.migrations import SQL_TYPES, add_field, head, upgrade
 
@@ -167,3 +168,31 @@ def test_a_field_is_added_once_and_keeps_its_type(stores: Settings) -> None:
         add_field(url, "energy_consumption", 'wärme "kWh"; --', "text")
     with pytest.raises(StoreError):
         add_field(url, "nothing", "x", "float")
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows_and_rules(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = scratch_database(stores, "first_schema")
+    everything = command.upgrade
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "upgrade", lambda config, revision: everything(config, "0001"))
+        upgrade(url)
+    loader = stores.postgres_url.get_secret_value().rpartition("/")[0] + "/first_schema"
+    app = stores.postgres_app_url.get_secret_value().rpartition("/")[0] + "/first_schema"
+    with psycopg.connect(loader) as connection:
+        for tenant in ("t", "u"):
+            connection.execute(
+                "INSERT INTO energy.quarantine (estate, tenant_id, asset, partition, source, row_key, reason, raw,"
+                " run_id) VALUES ('e', %s, 'a', 'all', 's', 'k', 'conflict', '{\"a\": 1}', 'r')",
+                [tenant],
+            )
+    upgrade(url)
+    with psycopg.connect(loader) as connection:
+        assert quarantine.entries(connection, "e").select("tenant_id", "raw", "detail").rows() == [
+            ("t", '{"a":1}', ""),
+            ("u", '{"a":1}', ""),
+        ]
+    with psycopg.connect(app) as connection:
+        connection.execute("SELECT set_config('app.tenant_id', 'u', false)")
+        assert connection.execute("SELECT tenant_id, detail FROM energy.quarantine").fetchall() == [("u", "")]

@@ -120,6 +120,15 @@ def test_what_no_store_can_hold_stands_in_the_quarantine_all_the_same(connection
     ]
 
 
+def test_what_the_store_said_of_a_row_stands_beside_it(connection: psycopg.Connection) -> None:
+    rows = refused(("t", "x.csv", "1", "refused_by_store", "{}"), ("t", "x.csv", "2", "conflict", "{}"))
+    told = rows.with_columns(pl.Series("detail", ["field type conflict\x00", None]))
+    quarantine.replace(connection, "a", ASSET, "all", told, "run")
+    assert quarantine.entries(connection, "a")["detail"].to_list() == ["field type conflict\\u0000", ""]
+    quarantine.replace(connection, "a", ASSET, "all", rows, "run")
+    assert quarantine.entries(connection, "a")["detail"].to_list() == ["", ""]
+
+
 def span(series: str, first: int, last: int, tenant: str = "t") -> pl.DataFrame:
     return pl.DataFrame(
         {
