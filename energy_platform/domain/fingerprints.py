@@ -29,13 +29,16 @@ It guards against loss and mistakes; it is no signature against somebody who can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from energy_platform.domain.contracts import Column
+from energy_platform.domain.contracts import Column, Measurement
+from energy_platform.domain.points import SERIES, SeriesPoints
 
 Words = npt.NDArray[np.uint64]
 
@@ -43,8 +46,14 @@ MODULUS = 1 << 128
 _NULL = (np.uint64(0x6E756C6C6E756C6C), np.uint64(0x6C6C756E6C6C756E))
 _SEED_A = 0x243F6A8885A308D3
 _SEED_B = 0x13198A2E03707344
+_MIXING = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_LAST_SHIFT = np.uint64(31)
 _CANONICAL_NAN = np.uint64(0x7FF8000000000000)
 _TAGS = {"float": 1, "integer": 2, "boolean": 3, "time": 4, "date": 5}
+#: Rows that are hashed at a time: the lanes, words and scratch of so many stay in a core's own cache.
+_BLOCK = 1 << 15
+#: From here on a second thread is worth its start.
+_ROWS_FOR_TWO_THREADS = 1 << 17
 
 
 def fingerprint(frame: pl.DataFrame, columns: Sequence[Column]) -> int:
@@ -69,63 +78,179 @@ def fingerprint_text(value: int) -> str:
 
 def row_hashes(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[Words, Words]:
     """The 128-bit hash of each row as two arrays of 64-bit words (high, low), each as long as the frame."""
-    lane_a = np.full(frame.height, len(columns) ^ _SEED_A, dtype=np.uint64)
-    lane_b = np.full(frame.height, len(columns) ^ _SEED_B, dtype=np.uint64)
-    scratch = np.empty(frame.height, dtype=np.uint64)
-    for column in columns:
-        first, second = _words(frame, column)
-        for word in (first, second):
-            lane_a ^= word
-            _mix(lane_a, scratch)
-        for word in (second, first):
-            lane_b += word
-            _mix(lane_b, scratch)
-    return lane_a, lane_b
+    lanes = np.empty(frame.height, dtype=np.uint64), np.empty(frame.height, dtype=np.uint64)
+    start_a, start_b = _start(columns)
+
+    def hash_part(start: int, stop: int) -> None:
+        part = lanes[0][start:stop], lanes[1][start:stop]
+        part[0].fill(start_a)
+        part[1].fill(start_b)
+        _take_in(frame[start:stop], columns, part)
+
+    side_by_side(hash_part, frame.height)
+    return lanes
+
+
+def point_hashes(points: SeriesPoints, measurement: Measurement) -> tuple[Words, Words]:
+    """The hash of each point: that of `row_hashes` over the points as one frame, the tags hashed once per series."""
+    columns = measurement.columns
+    tags, others = columns[: len(measurement.tags)], columns[len(measurement.tags) :]
+    if tuple(column.name for column in tags) != measurement.tags:
+        return row_hashes(points.frame(), columns)
+    start_a, start_b = _start(columns)
+    count = points.series.height
+    of_series = np.full(count, start_a, dtype=np.uint64), np.full(count, start_b, dtype=np.uint64)
+    _take_in(points.series, tags, of_series)
+    lanes = np.empty(points.height, dtype=np.uint64), np.empty(points.height, dtype=np.uint64)
+
+    def hash_part(start: int, stop: int) -> None:
+        part = lanes[0][start:stop], lanes[1][start:stop]
+        rows = points.rows[start:stop]
+        series = rows.get_column(SERIES).to_numpy()
+        for lane, whole in zip(part, of_series, strict=True):
+            np.take(whole, series, out=lane, mode="clip")
+        _take_in(rows, others, part)
+
+    side_by_side(hash_part, points.height)
+    return lanes
+
+
+def side_by_side(work: Callable[[int, int], object], rows: int) -> None:
+    """Do `work(start, stop)` for all rows: in two threads where there are many, for numpy lets go of the interpreter."""
+    if rows < _ROWS_FOR_TWO_THREADS:
+        work(0, rows)
+        return
+    middle = rows // 2
+    # a pool for this call only: one that outlives it would not survive a fork
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(work, middle, rows)
+        work(0, middle)
+        other.result()
+
+
+class _Values(NamedTuple):
+    """A column that is ready to become words, block by block.
+
+    Attributes:
+        first: word of all values that are not null.
+        second: the second word of all rows where they share one; None where they differ.
+        numbers: doubles or 64-bit integers, one per row; 0 where null.
+        nulls: which rows are null; None where none is.
+        positions: of a text column: where in `words` each row's words stand.
+        words: of a text column: the first and the second words of its distinct texts.
+    """
+
+    first: np.uint64
+    second: np.uint64 | None = None
+    numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64] | None = None
+    nulls: npt.NDArray[np.bool_] | None = None
+    positions: npt.NDArray[np.int32] | None = None
+    words: tuple[Words, Words] | None = None
+
+
+class _Scratch(NamedTuple):
+    """Buffers of a block, used again and again."""
+
+    first: Words
+    second: Words
+    mixing: Words
+
+    def cut(self, rows: int) -> _Scratch:
+        """The same buffers for a shorter block."""
+        return _Scratch(*(buffer[:rows] for buffer in self))
+
+
+def _start(columns: Sequence[Column]) -> tuple[np.uint64, np.uint64]:
+    return np.uint64(len(columns) ^ _SEED_A), np.uint64(len(columns) ^ _SEED_B)
+
+
+def _take_in(frame: pl.DataFrame, columns: Sequence[Column], lanes: tuple[Words, Words]) -> None:
+    """Take the words of these columns into the lanes, in place."""
+    if frame.is_empty():
+        return
+    prepared = [_prepare(frame, column) for column in columns]
+    size = min(frame.height, _BLOCK)
+    scratch = _Scratch(*(np.empty(size, dtype=np.uint64) for _ in range(3)))
+    for start in range(0, frame.height, size):
+        lane_a, lane_b = (lane[start : start + size] for lane in lanes)
+        if lane_a.size < size:
+            scratch = scratch.cut(lane_a.size)
+        for values in prepared:
+            first, second = _words(values, start, scratch)
+            np.bitwise_xor(lane_a, first, out=lane_a)
+            _mix(lane_a, scratch.mixing)
+            np.bitwise_xor(lane_a, second, out=lane_a)
+            _mix(lane_a, scratch.mixing)
+            np.add(lane_b, second, out=lane_b)
+            _mix(lane_b, scratch.mixing)
+            np.add(lane_b, first, out=lane_b)
+            _mix(lane_b, scratch.mixing)
 
 
 def _mix(lane: Words, scratch: Words) -> None:
     """SplitMix64's finalizer, in place."""
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        np.right_shift(lane, np.uint64(shift), out=scratch)
+    for shift, factor in _MIXING:
+        np.right_shift(lane, shift, out=scratch)
         np.bitwise_xor(lane, scratch, out=lane)
-        np.multiply(lane, np.uint64(factor), out=lane)
-    np.right_shift(lane, np.uint64(31), out=scratch)
+        np.multiply(lane, factor, out=lane)
+    np.right_shift(lane, _LAST_SHIFT, out=scratch)
     np.bitwise_xor(lane, scratch, out=lane)
 
 
-def _words(frame: pl.DataFrame, column: Column) -> tuple[Words | np.uint64, Words | np.uint64]:
-    """The two words of each value of a column; a scalar stands for a word that all rows share."""
+def _prepare(frame: pl.DataFrame, column: Column) -> _Values:
     if column.name not in frame.columns:
-        return _NULL
+        return _Values(*_NULL)
     series = frame.get_column(column.name)
+    absent = series.null_count()
+    if absent == series.len():
+        return _Values(*_NULL)
     if column.type in {"text", "json"}:
-        return _text_words(series)
-    tag = np.uint64(_TAGS[column.type])
-    nulls = series.is_null().to_numpy() if series.null_count() else None
+        return _prepare_text(series)
+    first = np.uint64(_TAGS[column.type])
+    nulls = series.is_null().to_numpy() if absent else None
     if column.type == "float":
-        # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
-        numbers = series.fill_null(0.0).to_numpy() + 0.0
-        bits = numbers.view(np.uint64)
-        not_numbers = np.isnan(numbers)
-        second = np.where(not_numbers, _CANONICAL_NAN, bits) if not_numbers.any() else bits
-    else:
-        second = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
-    if nulls is None:
-        return tag, second
-    return np.where(nulls, _NULL[0], tag), np.where(nulls, _NULL[1], second)
+        return _Values(first, numbers=series.fill_null(0.0).to_numpy(), nulls=nulls)
+    return _Values(first, numbers=series.to_physical().cast(pl.Int64).fill_null(0).to_numpy(), nulls=nulls)
 
 
-def _text_words(series: pl.Series) -> tuple[Words | np.uint64, Words | np.uint64]:
-    # Tags repeat: each distinct text is hashed once, and its words are spread over the rows.
-    texts = series.rename("text").to_frame()
-    distinct = texts.unique(maintain_order=False).with_row_index("position")
-    digests = [_digest(text) for text in distinct.get_column("text")]
+def _prepare_text(series: pl.Series) -> _Values:
+    # Texts repeat: each distinct one is hashed once, and its words are spread over the rows.
+    encoded = series.rename("").to_arrow().dictionary_encode(null_encoding="encode")
+    digests = [_digest(text) for text in encoded.dictionary.to_pylist()]
     if len(digests) == 1:
-        return digests[0]
-    words = np.array(digests, dtype=np.uint64).reshape(-1, 2)
-    joined = texts.join(distinct, on="text", how="left", nulls_equal=True, maintain_order="left")
-    positions = joined.get_column("position").to_numpy()
-    return words[positions, 0], words[positions, 1]
+        return _Values(*digests[0])
+    firsts, seconds = np.array(digests, dtype=np.uint64).T.copy()
+    return _Values(np.uint64(0), positions=encoded.indices.to_numpy(), words=(firsts, seconds))
+
+
+def _words(values: _Values, start: int, scratch: _Scratch) -> tuple[Words | np.uint64, Words | np.uint64]:
+    """The two words of each value of the block that starts here; a scalar stands for a word that all rows share."""
+    if values.second is not None:
+        return values.first, values.second
+    block = slice(start, start + scratch.first.size)
+    if values.words is not None and values.positions is not None:
+        positions = values.positions[block]
+        return values.words[0].take(positions, out=scratch.first, mode="clip"), values.words[1].take(
+            positions, out=scratch.second, mode="clip"
+        )
+    assert values.numbers is not None
+    numbers, second = values.numbers[block], scratch.second
+    if numbers.dtype == np.float64:
+        # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
+        np.add(numbers, 0.0, out=second.view(np.float64))
+        if np.isnan(numbers.min()):
+            np.copyto(second, _CANONICAL_NAN, where=np.isnan(numbers))
+    else:
+        second = numbers.view(np.uint64)
+    if values.nulls is None:
+        return values.first, second
+    nulls = values.nulls[block]
+    if second is not scratch.second:
+        np.copyto(scratch.second, second)
+    np.copyto(scratch.second, _NULL[1], where=nulls)
+    scratch.first.fill(values.first)
+    np.copyto(scratch.first, _NULL[0], where=nulls)
+    return scratch.first, scratch.second
 
 
 def _digest(text: str | None) -> tuple[np.uint64, np.uint64]:
