@@ -116,7 +116,7 @@ def point_hashes(points: SeriesPoints, measurement: Measurement) -> tuple[Words,
 
 
 def side_by_side(work: Callable[[int, int], object], rows: int) -> None:
-    """Do `work(start, stop)` for all rows: in two threads where there are many, for numpy lets go of the interpreter."""
+    """Do `work(start, stop)` for all rows; in two threads where there are many, as numpy frees the interpreter."""
     if rows < _ROWS_FOR_TWO_THREADS:
         work(0, rows)
         return
@@ -230,9 +230,9 @@ def _words(values: _Values, start: int, scratch: _Scratch) -> tuple[Words | np.u
     block = slice(start, start + scratch.first.size)
     if values.words is not None and values.positions is not None:
         positions = values.positions[block]
-        return values.words[0].take(positions, out=scratch.first, mode="clip"), values.words[1].take(
-            positions, out=scratch.second, mode="clip"
-        )
+        for words, out in zip(values.words, (scratch.first, scratch.second), strict=True):
+            np.take(words, positions, out=out, mode="clip")
+        return scratch.first, scratch.second
     assert values.numbers is not None
     numbers, second = values.numbers[block], scratch.second
     if numbers.dtype == np.float64:
