@@ -225,8 +225,9 @@ def _extremes(values: npt.NDArray[Any], groups: _Groups, count: int) -> tuple[np
     # any value of a group will do to start with
     least[groups] = values
     most[:] = least
-    np.minimum.at(least, groups, values)
-    np.maximum.at(most, groups, values)
+    with np.errstate(invalid="ignore"):  # what is no number stays none, as with min() and max()
+        np.minimum.at(least, groups, values)
+        np.maximum.at(most, groups, values)
     return least, most
 
 

@@ -12,9 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_platform.domain.contracts import Column, ColumnType
-from energy_platform.domain.fingerprints import MODULUS, fingerprint, fingerprint_text
-from energy_platform_tests.domain.fingerprint_reference import VECTORS, fingerprint_of, lines
+from energy_platform.domain import fingerprints
+from energy_platform.domain.contracts import Column, ColumnType, Measurement
+from energy_platform.domain.fingerprints import (
+    MODULUS,
+    Words,
+    fingerprint,
+    fingerprint_text,
+    point_hashes,
+    row_hashes,
+)
+from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.points import SERIES, SeriesPoints
+from energy_platform_tests.domain.fingerprint_reference import VECTORS, fingerprint_of, lines, row_hash
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "fingerprints.md"
 
@@ -37,6 +47,42 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 ROWS = st.lists(st.tuples(*(st.none() | VALUES[kind] for kind in KINDS)), max_size=12)
 
 
+#: A measurement with a field of every type; the first three columns are tags.
+POINTS = Measurement(
+    name="everything",
+    columns=(
+        *(Column(name, "text") for name in ("tenant_id", "building_id", "sensor_id")),
+        Column("time", "time"),
+        *COLUMNS,
+    ),
+    key=("tenant_id", "building_id", "sensor_id", "time"),
+)
+SERIES_ROWS = st.lists(st.tuples(*[st.sampled_from(["", "a", "온도"]) | TEXTS] * 3), min_size=1, max_size=4)
+CONTENTS = st.lists(
+    st.tuples(st.integers(0, 99), st.none() | INSTANTS, *(st.none() | VALUES[kind] for kind in KINDS)), max_size=12
+)
+
+
+def points_of(series: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> SeriesPoints:
+    fields = {column.name: column.polars_type for column in POINTS.columns[3:]}
+    rows = [(number % len(series), *content) for number, *content in contents]
+    return SeriesPoints(
+        pl.DataFrame(series, schema={tag: pl.String() for tag in POINTS.tags}, orient="row"),
+        pl.DataFrame(rows, schema={SERIES: pl.UInt32(), **fields}, orient="row"),
+    )
+
+
+def numbers_of(hashes: tuple[Words, Words]) -> list[int]:
+    return [(high << 64) + low for high, low in zip(*(half.tolist() for half in hashes), strict=True)]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks and a second thread from a few rows on, as otherwise only large frames have them."""
+    monkeypatch.setattr(fingerprints, "_BLOCK", 7)
+    monkeypatch.setattr(fingerprints, "_ROWS_FOR_TWO_THREADS", 20)
+
+
 def frame_of(rows: list[tuple[Any, ...]], columns: tuple[Column, ...] = COLUMNS) -> pl.DataFrame:
     schema = {column.name: column.polars_type for column in columns}
     return pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=schema)
@@ -50,6 +96,53 @@ def text_of(rows: list[tuple[Any, ...]], columns: tuple[Column, ...] = COLUMNS) 
 @settings(max_examples=200, deadline=None)
 def test_any_rows_have_the_fingerprint_of_the_description(rows: list[tuple[Any, ...]]) -> None:
     assert text_of(rows) == fingerprint_of(KINDS, rows)
+
+
+@given(SERIES_ROWS, CONTENTS)
+@settings(max_examples=200, deadline=None)
+def test_points_have_the_hashes_of_their_rows(series: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> None:
+    points = points_of(series, contents)
+    kinds = [column.type for column in POINTS.columns]
+    expected = [row_hash(kinds, (*series[number % len(series)], *content)) for number, *content in contents]
+    assert numbers_of(point_hashes(points, POINTS)) == expected
+    assert numbers_of(row_hashes(points.frame(), POINTS.columns)) == expected
+
+
+def test_points_lack_columns_and_have_unknown_ones() -> None:
+    points = points_of([("a", "b", "c"), ("", "", "d")], [(0, None, *[None] * 7), (1, None, "x", 0.5, *[None] * 5)])
+    less = SeriesPoints(
+        points.series.with_columns(floor=pl.lit("3")).drop("building_id"),
+        points.rows.drop("json_column", "time").with_columns(further=pl.lit(1.0)),
+    )
+    assert numbers_of(point_hashes(less, POINTS)) == numbers_of(row_hashes(less.frame(), POINTS.columns))
+    assert numbers_of(point_hashes(points, POINTS)) != numbers_of(point_hashes(less, POINTS))
+
+
+def test_a_measurement_whose_tags_are_not_first() -> None:
+    turned = Measurement(name="turned", columns=POINTS.columns[::-1], key=POINTS.key)
+    points = points_of([("a", "b", "c"), ("", "", "d")], [(0, None, *[None] * 7), (1, None, "x", 0.5, *[None] * 5)])
+    assert numbers_of(point_hashes(points, turned)) == numbers_of(row_hashes(points.frame(), turned.columns))
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=lambda measurement: measurement.name)
+def test_tags_are_the_first_columns(measurement: Measurement) -> None:
+    assert measurement.column_names[: len(measurement.tags)] == measurement.tags
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("rows", [6, 7, 8, 19, 20, 21, 41, 100])
+def test_blocks_and_threads_are_seamless(rows: int) -> None:
+    values: list[Any] = ["text", 0.1, 7, True, EARLIEST, date(2025, 3, 1), "{}"]
+    contents = []
+    for number in range(rows):
+        row = [None if (number + place) % 4 == 0 else value for place, value in enumerate(values)]
+        contents.append((number, None if number % 5 == 0 else EARLIEST + timedelta(hours=number), *row))
+    contents[rows // 2] = (1, None, f"{rows}", math.nan, -1, False, LATEST, date(1, 1, 1), "온도")
+    series = [("a", "b", "c"), ("", "", "d"), ("", "e", "")]
+    points, kinds = points_of(series, contents), [column.type for column in POINTS.columns]
+    expected = [row_hash(kinds, (*series[number % 3], *content)) for number, *content in contents]
+    assert numbers_of(point_hashes(points, POINTS)) == expected
+    assert numbers_of(row_hashes(points.frame(), POINTS.columns)) == expected
 
 
 @given(ROWS, st.randoms(use_true_random=False))
