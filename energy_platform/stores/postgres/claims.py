@@ -78,3 +78,11 @@ def others(connection: psycopg.Connection, estate: str, measurement: str, tenant
     }
     found = sql.SQL("{} WHERE estate <> %s AND measurement = %s AND tenant_id = ANY(%s)").format(_TABLE)
     return read_frame(connection, columns, found, [estate, measurement, list(tenants)]).sort(*columns)
+
+
+def tenants(connection: psycopg.Connection, estate: str, measurement: str) -> set[str]:
+    """Codes of the tenants that an estate has ever loaded points of."""
+    found = connection.execute(
+        "SELECT DISTINCT tenant_id FROM energy.claims WHERE estate = %s AND measurement = %s", [estate, measurement]
+    )
+    return {tenant for (tenant,) in found}

@@ -152,3 +152,11 @@ def _storable_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_storable_value(item) for item in value]
     return value
+
+
+def partitions(connection: psycopg.Connection, estate: str, asset: str) -> set[str]:
+    """The partitions of an asset that hold refused rows."""
+    found = connection.execute(
+        'SELECT DISTINCT "partition" FROM energy.quarantine WHERE estate = %s AND asset = %s', [estate, asset]
+    )
+    return {partition for (partition,) in found}
