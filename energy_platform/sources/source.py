@@ -38,13 +38,30 @@ class Source(ABC):
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows, in frames of at most `batch_rows`; memory does not grow with the file.
 
-        Columns are String, Int64, Float64 or Boolean, and may differ in type between frames. Two are added: `@key`
-        (String), what people know the row by: the value of the key column, else the row's number in the file, the first
-        row of data being 1 (SQLite: its rowid); and `@order` (Int64), which of two rows came first.
+        Columns are String, Int64, Float64 or Boolean, and may differ in type between frames. Two are added: `@order`
+        (Int64), which of two rows came first: the key where it is a whole number in all rows (SQLite: where it is the
+        INTEGER PRIMARY KEY), else the row's number in the file, the first row of data being 1 (SQLite: its rowid where
+        there is no key); and `@key` (String), what people know the row by: the text of the key column, and null where
+        that is merely the text of `@order`, or where there is none.
 
         Raises:
             SourceError: the file cannot be read; rows before the fault may have been given out already.
         """
+
+    def streams(self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1) -> list[Iterator[pl.DataFrame]]:
+        """The same rows in at most `count` streams, each in its order, that threads may read at the same time.
+
+        Together they hold every row once. Where the file is not read in pieces there is one stream: `batches`.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        del count
+        return [self.batches(batch_rows)]
+
+    def estimated_rows(self) -> int | None:
+        """About how many rows there are, for progress; None where that is not known quickly. Raises SourceError."""
+        return None
 
     def row_count(self) -> int | None:
         """How many rows there are, where that is known without reading all of them."""

@@ -73,7 +73,8 @@ def test_the_real_estate_is_complete():
     }
     alerts = next(open_source(estate.sources_of("alerts")[0]).batches(10))
     assert alerts["message"][0] == "1층 로비 온도가 28°C를 초과했습니다."
-    assert alerts["@key"].to_list() == ["1", "2"]
+    assert alerts["@order"].to_list() == [1, 2]
+    assert alerts["@key"].null_count() == 2
     scores = next(open_source(estate.sources_of("model_scores")[0]).batches(10))
     assert scores["MAPE"][0] == "inf"
     assert scores[""][0] == "Linear_Regression"

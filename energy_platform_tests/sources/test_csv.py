@@ -182,7 +182,7 @@ def test_columns_that_are_there_twice(path):
 def test_an_unnamed_column_and_numbers_as_names(path):
     opened = source(path, ",1,0\nx,2,3\n")
     assert opened.columns() == ("", "1", "0")
-    assert next(opened.batches()).to_dicts() == [{"": "x", "1": "2", "0": "3", "@key": "1", "@order": 1}]
+    assert next(opened.batches()).to_dicts() == [{"": "x", "1": "2", "0": "3", "@key": None, "@order": 1}]
 
 
 def test_row_numbers_run_on_across_batches(path):
@@ -191,28 +191,52 @@ def test_row_numbers_run_on_across_batches(path):
     frames = list(opened.batches(7))
     assert all(frame.height <= 7 for frame in frames)
     whole = pl.concat(frames)
-    assert whole["@key"].to_list() == [str(i) for i in range(1, 501)]
+    assert whole["@key"].null_count() == whole.height
+    assert whole.schema["@key"] == pl.String
     assert whole["@order"].to_list() == list(range(1, 501))
     assert whole["a"].to_list() == [f"x\n{i}" for i in range(1, 501)]
 
 
 def test_a_whole_number_key_orders_rows(path):
     frame = next(source(path, "v,id\na,30\nb,4\n", key="id").batches())
-    assert frame["@key"].to_list() == ["30", "4"]
-    assert frame["@order"].to_list() == [30, 4]
+    assert frame.rows() == [("a", "30", None, 30), ("b", "4", None, 4)]
+
+
+@pytest.mark.parametrize("key", ["007", "+7", "-0", "-07", "00"])
+def test_a_whole_number_key_is_told_as_it_is_spelled(path, key):
+    frame = next(source(path, f"v,id\na,30\nb,{key}\n", key="id").batches())
+    assert frame["@key"].to_list() == ["30", key]
+    assert frame["@order"].to_list() == [30, int(key)]
 
 
 @pytest.mark.parametrize("keys", [("30", "x4"), ("30", ""), ("3.0", "4"), ("30", "99999999999999999999")])
 def test_any_other_key_leaves_the_order_of_the_file(path, keys):
     frame = next(source(path, f"v,id\na,{keys[0]}\nb,{keys[1]}\n", key="id").batches())
-    assert frame["@key"].to_list() == [keys[0], keys[1] or "2"]
+    assert frame["@key"].to_list() == [keys[0], keys[1] or None]
     assert frame["@order"].to_list() == [1, 2]
 
 
 def test_names_that_are_patterns_elsewhere(path):
     frame = next(source(path, "*,^.*$\n1,2\n", key="*").batches())
-    assert frame.rows() == [("1", "2", "1", 1)]
+    assert frame.rows() == [("1", "2", None, 1)]
     assert next(source(path, "*,^.*$\n1,x\n", key="^.*$").batches()).rows() == [("1", "x", "x", 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"), [("a,b", 0), ("a,b\n", 0), ("a,b\n1,2\n3,4\n", 2), ("a,b\r1,2\r3,4", 2), ("", 0)]
+)
+def test_small_files_are_counted(path, content, rows):
+    assert source(path, content).estimated_rows() == rows
+
+
+def test_rows_of_large_files_are_estimated(path):
+    opened = source(path, "a,b\n" + "".join(f"{i % 1000},x\n" for i in range(300_000)))
+    assert opened.estimated_rows() == pytest.approx(300_000, rel=0.02)
+
+
+def test_there_is_one_stream(path):
+    streams = source(path, "a\n1\n2\n3\n").streams(2, 4)
+    assert [[frame["a"].to_list() for frame in stream] for stream in streams] == [[["1", "2"], ["3"]]]
 
 
 def test_a_key_that_is_no_column(path):

@@ -48,8 +48,8 @@ def test_an_array_of_objects(path):
     assert opened.columns() == ("a", "b.c", "b.d.e", "f", "g")
     assert opened.row_count() == 2
     assert whole(opened).to_dicts() == [
-        {"a": 1, "b.c": "x", "b.d.e": 2, "f": None, "g": None, "@key": "1", "@order": 1},
-        {"a": 3, "b.c": None, "b.d.e": None, "f": '[1, "ü"]', "g": "{}", "@key": "2", "@order": 2},
+        {"a": 1, "b.c": "x", "b.d.e": 2, "f": None, "g": None, "@key": None, "@order": 1},
+        {"a": 3, "b.c": None, "b.d.e": None, "f": '[1, "ü"]', "g": "{}", "@key": None, "@order": 2},
     ]
 
 
@@ -57,7 +57,7 @@ def test_an_object_of_arrays_has_groups(path):
     text = '{"version": 2, "all": {"sensors": {"t": [{"id": "a"}], "none": [], "h": [{"id": "b"}, {"id": "c"}]}}}'
     opened = source(path, text, at="all.sensors")
     assert opened.columns() == ("@group", "id")
-    assert whole(opened).rows() == [("t", "a", "1", 1), ("h", "b", "2", 2), ("h", "c", "3", 3)]
+    assert whole(opened).rows() == [("t", "a", None, 1), ("h", "b", None, 2), ("h", "c", None, 3)]
     assert list(source(path, text, at="all.sensors.h").columns()) == ["id"]
 
 
@@ -100,10 +100,10 @@ def test_a_null_where_other_rows_have_an_object_is_no_column(path):
 
 def test_keys(path):
     frame = whole(source(path, '[{"id": 7, "a": 1}, {"id": 3, "a": 2}]', key="id"))
-    assert frame["@key"].to_list() == ["7", "3"]
+    assert frame["@key"].to_list() == [None, None]
     assert frame["@order"].to_list() == [7, 3]
     frame = whole(source(path, '[{"id": "x"}, {"id": null}]', key="id"))
-    assert frame["@key"].to_list() == ["x", "2"]
+    assert frame["@key"].to_list() == ["x", None]
     assert frame["@order"].to_list() == [1, 2]
     with pytest.raises(EstateError, match=r"There is no column 'ID'.*Did you mean 'id'"):
         source(path, key="ID").columns()

@@ -80,10 +80,11 @@ def test_rows_come_by_key_else_by_rowid(path):
     make(path, "CREATE TABLE t (code TEXT, v)", rows=[("b", 1), ("a", 2), (None, 3), ("a", 4)])
     by_rowid = whole(source(path))
     assert by_rowid["v"].to_list() == [1, 2, 3, 4]
-    assert by_rowid["@key"].to_list() == ["1", "2", "3", "4"]
+    assert by_rowid["@key"].to_list() == [None] * 4
+    assert by_rowid["@order"].to_list() == [1, 2, 3, 4]
     by_key = whole(source(path, key="code"))
     assert by_key["v"].to_list() == [3, 2, 4, 1]
-    assert by_key["@key"].to_list() == ["1", "a", "a", "b"]
+    assert by_key["@key"].to_list() == [None, "a", "a", "b"]
     assert by_key["@order"].to_list() == [1, 2, 3, 4]
     assert by_key.columns == ["code", "v", "@key", "@order"]
     assert by_key.schema["@key"] == pl.String
@@ -93,7 +94,21 @@ def test_rows_come_by_key_else_by_rowid(path):
 def test_the_rowid_stays_when_rows_go(path):
     make(path, "CREATE TABLE t (v)", rows=[(1,), (2,), (3,)])
     make(path, "DELETE FROM t WHERE v = 1")
-    assert whole(source(path))["@key"].to_list() == ["2", "3"]
+    assert whole(source(path))["@order"].to_list() == [2, 3]
+
+
+@pytest.mark.parametrize("table", ["t (v, id INTEGER PRIMARY KEY)", 't (v, id "integer", PRIMARY KEY (id))'])
+def test_a_key_that_is_the_rowid_is_the_order(path, table):
+    make(path, f"CREATE TABLE {table}", "INSERT INTO t VALUES ('a', 900), ('b', -5), ('c', 17)")
+    frame = whole(source(path, key="id"))
+    assert frame.schema == {"v": pl.String, "id": pl.Int64, "@key": pl.String, "@order": pl.Int64}
+    assert frame.rows() == [("b", -5, None, -5), ("c", 17, None, 17), ("a", 900, None, 900)]
+
+
+@pytest.mark.parametrize("kind", ["INTEGER PRIMARY KEY DESC", "INT PRIMARY KEY", "INTEGER UNIQUE"])
+def test_a_whole_number_key_that_is_not_the_rowid_gives_positions(path, kind):
+    make(path, f"CREATE TABLE t (id {kind})", "INSERT INTO t VALUES (900), (-5), (17)")
+    assert whole(source(path, key="id")).rows() == [(-5, "-5", 1), (17, "17", 2), (900, "900", 3)]
 
 
 def test_tables_without_rowid_and_views_and_hidden_rowids(path):
@@ -105,10 +120,11 @@ def test_tables_without_rowid_and_views_and_hidden_rowids(path):
         "CREATE TABLE h (rowid TEXT, oid TEXT)",
         "INSERT INTO h VALUES ('x', 'y')",
     )
-    assert whole(source(path, "w"))["@key"].to_list() == ["1", "2"]
+    assert whole(source(path, "w"))["@key"].to_list() == [None, None]
+    assert whole(source(path, "w"))["@order"].to_list() == [1, 2]
     assert whole(source(path, "w", key="code"))["@key"].to_list() == ["a", "b"]
     assert whole(source(path, "seen"))["other"].to_list() == [1, 2]
-    assert whole(source(path, "h")).to_dicts() == [{"rowid": "x", "oid": "y", "@key": "1", "@order": 1}]
+    assert whole(source(path, "h")).to_dicts() == [{"rowid": "x", "oid": "y", "@key": None, "@order": 1}]
     assert source(path, "w").tables() == ("h", "seen", "w")
 
 

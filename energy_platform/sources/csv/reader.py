@@ -13,7 +13,7 @@ import pyarrow.csv as arrow_csv
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.csv.header import Header, read_header
 from energy_platform.sources.naming import listed
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, file_status, unreadable
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.text import Utf8Stream, detect_encoding
 
@@ -22,6 +22,7 @@ _HEADER_BYTES = 1 << 20
 # A row of our own behind the last one: where it does not come back, an open quote has swallowed it.
 _END = "\x1a end of file \x1a"
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
+_OTHERWISE_SPELLED = r"^(\+|-?0[0-9]|-0$)"
 
 
 class CsvSource(Source):
@@ -44,14 +45,32 @@ class CsvSource(Source):
                 yield self._identified(part, row, by_key=by_key)
                 row += part.height
 
+    def estimated_rows(self) -> int | None:
+        """The size of the file by the mean length of the lines in its first MiB."""
+        path = self.spec.path
+        size = file_status(path, self.spec.name).st_size
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(_HEADER_BYTES)
+        except OSError as error:
+            raise unreadable(self.spec.name, error) from None
+        lines = head.count(b"\n") or head.count(b"\r")
+        if len(head) == size:
+            # the header, and a last line that does not end
+            return max(0, lines - (1 if head.endswith((b"\n", b"\r")) else 0))
+        return round(size * lines / len(head)) if lines else None
+
     def _identified(self, frame: pl.DataFrame, rows_before: int, *, by_key: bool) -> pl.DataFrame:
         order = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64, eager=True)
-        key = order.cast(pl.String)
+        key = pl.lit(None, dtype=pl.String)
         if self.spec.key is not None:
             # no pl.col: names such as `*` and `^a$` are patterns there
             given = frame.get_column(self.spec.key)
-            key = given.zip_with(given.is_not_null(), key)
-            order = given.cast(pl.Int64) if by_key else order
+            key = given
+            if by_key:
+                order = given.cast(pl.Int64)
+                # spelled as numbers are, each text follows from its number; `007` and `+7` do not
+                key = given if given.str.contains(_OTHERWISE_SPELLED).any() else pl.lit(None, dtype=pl.String)
         return frame.with_columns(key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN))
 
     def _key_is_integer(self, encoding: str, header: Header) -> bool:

@@ -40,12 +40,13 @@ class JsonSource(Source):
             return
         frame = pl.DataFrame([_series(values).alias(name) for name, values in self._table(rows).items()])
         number = pl.int_range(1, len(rows) + 1, dtype=pl.Int64, eager=True)
-        key, order = number.cast(pl.String), number
+        key, order = pl.repeat(None, len(rows), dtype=pl.String, eager=True), number
         if self.spec.key is not None:
             given = frame.get_column(self.spec.key)
-            key = given.cast(pl.String).zip_with(given.is_not_null(), key)
             if given.dtype == pl.Int64 and not given.has_nulls():
                 order = given
+            else:
+                key = given.cast(pl.String)
         yield from frame.with_columns(key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN)).iter_slices(batch_rows)
 
     def _table(self, rows: list[dict[str, Any]] | None = None) -> dict[str, list[Any]]:

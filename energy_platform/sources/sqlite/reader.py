@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,21 +16,73 @@ from energy_platform.domain.errors import SourceError
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, empty_file, file_status, unreadable
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
+from energy_platform.sources.sqlite.columnar import (
+    EXACT_INTEGERS,
+    Affinity,
+    ColumnarQuery,
+    InexactError,
+    affinity,
+    columnar_frames,
+    quoted,
+    rowid_limits,
+)
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
-_WAL_VERSION = 2
-_EXACT = 2**53
+_WAL_VERSION = b"\x02"
 _UNDECODABLE = object()
 # few enough to stay in the processor's cache, and to give the garbage collector little to look at
 _FETCHED_AT_ONCE = 2_000
+# rows by which the kinds of a table's columns are guessed
+_PROBED_ROWS = 100
+# how many frames at most are read by row before the columnar reader is tried again
+_MOST_PATIENCE = 64
 
 #: How long to wait for somebody who writes.
 BUSY_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a table is read.
+
+    Attributes:
+        columns: names, in order.
+        affinities: of the columns; empty for views and virtual tables, where values are what they are.
+        rowid: a name of the rowid; None where there is none.
+        by_rowid: rows come by their rowid, and are known by it.
+        identity: position in a row of what identifies it to people: the key, else the rowid behind the columns.
+        texts: columns that held texts alone in the first rows.
+        columnar: the columnar reader may be used: nobody seems to write, and the file is one that it reads alike.
+        version: of the file before it was opened.
+        address: of the file, as it was opened.
+    """
+
+    columns: tuple[str, ...]
+    affinities: Mapping[str, Affinity]
+    rowid: str | None
+    by_rowid: bool
+    identity: int | None
+    texts: frozenset[str]
+    columnar: bool
+    version: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Rowids above `after` and up to `until`; None for no limit."""
+
+    after: int | None = None
+    until: int | None = None
+
+
 class SqliteSource(Source):
-    """A table or view. Columns take the type of what they hold; a column of several kinds is String."""
+    """A table or view. Columns take the type of what they hold; a column of several kinds is String.
+
+    Rows are known by their rowid (so by their key, where that is the table's INTEGER PRIMARY KEY), which is `@order`
+    then. With another key, and in views and tables without a rowid, `@order` is the position.
+    """
 
     def columns(self) -> tuple[str, ...]:
         """Names of its columns, in order."""
@@ -45,7 +98,13 @@ class SqliteSource(Source):
         """How many rows there are."""
         with self._connection() as connection:
             self._columns(connection)
-            return int(connection.execute(f"SELECT count(*) FROM {_quoted(self._table)}").fetchone()[0])
+            return self._counted(connection)
+
+    def estimated_rows(self) -> int | None:
+        """How many rows a table has; None for a view, where counting may take as long as reading."""
+        with self._connection() as connection:
+            self._columns(connection)
+            return self._counted(connection) if self._is_table(connection) else None
 
     def version(self) -> str:
         """Size, time of change, inode, change counter, and size and time of the write-ahead log."""
@@ -56,10 +115,68 @@ class SqliteSource(Source):
         return "-".join(parts)
 
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """All rows, by key, else by rowid; see `Source.batches`."""
+        """All rows, by rowid, else by key; see `Source.batches`."""
+        layout = self._layout()
+        if layout.columnar:
+            yield from self._columnar(layout, _Span(), batch_rows)
+        else:
+            yield from self._by_row(layout, _Span(), batch_rows)
+
+    def streams(self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1) -> list[Iterator[pl.DataFrame]]:
+        """The rows in ranges of the rowid, about equally many in each; see `Source.streams`."""
+        if count > 1:
+            layout = self._layout()
+            if layout.columnar:
+                return [self._columnar(layout, span, batch_rows) for span in self._spans(layout, batch_rows, count)]
+        return [self.batches(batch_rows)]
+
+    def _columnar(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
+        """Frames by the columnar reader, and by row wherever that one does not give the exact values.
+
+        Locks of a process are dropped when any of its descriptors of the file is closed, and two libraries open it
+        here: so what tells that nobody wrote is the version, looked at again before the last lock is given up.
+        """
+        assert layout.rowid is not None
+        texts: Collection[str] = layout.texts
+        patience = 1
+        while True:
+            query = ColumnarQuery(
+                layout.address,
+                quoted(self._table),
+                layout.rowid,
+                layout.affinities,
+                span.after,
+                span.until,
+                texts,
+            )
+            with closing(columnar_frames(query, batch_rows, lambda: self._check_version(layout))) as frames:
+                while True:
+                    try:
+                        frame = next(frames, None)
+                    except InexactError:
+                        break
+                    if frame is None:
+                        return
+                    span = _after(frame, span)
+                    patience = max(1, patience // 2)
+                    yield frame
+            plain = 0
+            with closing(self._by_row(layout, span, batch_rows)) as frames:
+                for frame in frames:
+                    span, texts, plain = _after(frame, span), _texts(frame, texts), plain + 1
+                    yield frame
+                    if plain == patience:
+                        break
+                else:
+                    return
+            # a table of which every batch fails costs one batch more at each attempt
+            patience = min(4 * patience, _MOST_PATIENCE)
+
+    def _by_row(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
+        query = self._query(layout, span)
         with self._connection() as connection:
-            columns = self._columns(connection)
-            query, identity = self._query(connection, columns)
+            # the lock is held until the version was looked at
+            connection.execute("BEGIN")
             cursor = connection.execute(query)
             row = 0
             while True:
@@ -67,12 +184,56 @@ class SqliteSource(Source):
                     values = _fetched(cursor, batch_rows)
                 except (sqlite3.OperationalError, UnicodeDecodeError) as error:
                     if "decode" in str(error).lower():
-                        raise self._undecodable(query, columns, identity) from None
+                        raise self._undecodable(layout) from None
                     raise
                 if not values:
-                    return
-                yield _frame(values, columns, row, identity)
+                    break
+                yield _frame(values, layout, row)
                 row += len(values[0])
+            if not self._has_log():
+                self._check_version(layout)
+
+    def _check_version(self, layout: _Layout) -> None:
+        if self.version() != layout.version:
+            raise changed(self.spec.name)
+
+    def _layout(self) -> _Layout:
+        version = self.version()
+        address = self._address(immutable=self._nobody_writes(_header(self.spec.path, self.spec.name)))
+        with self._connection() as connection:
+            columns = self._columns(connection)
+            rowid = self._rowid(connection, columns)
+            key = self.spec.key
+            by_rowid = rowid is not None and (key is None or key == self._rowid_alias(connection))
+            plain_table = self._is_table(connection)
+            affinities = self._affinities(connection, columns) if plain_table else {}
+            columnar = (
+                by_rowid
+                and plain_table
+                and not self._has_log()
+                and not _holds_something(_beside(self.spec.path, "-journal"))
+                and connection.execute("PRAGMA encoding").fetchone()[0] == "UTF-8"
+            )
+            identity = columns.index(key) if key is not None else len(columns) if by_rowid else None
+            texts = self._first_texts(connection, affinities) if columnar else frozenset()
+        return _Layout(columns, affinities, rowid, by_rowid, identity, texts, columnar, version, address)
+
+    def _spans(self, layout: _Layout, batch_rows: int, count: int) -> list[_Span]:
+        assert layout.rowid is not None
+        spans: list[_Span] = []
+        with self._connection() as connection:
+            rows = self._counted(connection)
+            count = max(1, min(count, -(-rows // batch_rows)))
+            after: int | None = None
+            for _ in range(count - 1):
+                limits = rowid_limits(layout.rowid, after, None)
+                (until,) = connection.execute(
+                    f"SELECT {layout.rowid} FROM {quoted(self._table)}{limits} ORDER BY {layout.rowid}"
+                    f" LIMIT 1 OFFSET {rows // count - 1}"
+                ).fetchone()
+                spans.append(_Span(after, until))
+                after = until
+        return [*spans, _Span(after)]
 
     @property
     def _table(self) -> str:
@@ -80,7 +241,44 @@ class SqliteSource(Source):
 
     def _files(self) -> tuple[Path, ...]:
         log = _beside(self.spec.path, "-wal")
-        return (self.spec.path, log) if log.is_file() and log.stat().st_size else (self.spec.path,)
+        return (self.spec.path, log) if _holds_something(log) else (self.spec.path,)
+
+    def _has_log(self) -> bool:
+        return _holds_something(_beside(self.spec.path, "-wal"))
+
+    def _counted(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute(f"SELECT count(*) FROM {quoted(self._table)}").fetchone()[0])
+
+    def _is_table(self, connection: sqlite3.Connection) -> bool:
+        """Whether the rows are stored in the file: views and virtual tables have no root."""
+        found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (self._table,)).fetchone()
+        return bool(found[0])
+
+    def _affinities(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> dict[str, Affinity]:
+        facts = connection.execute(f"PRAGMA table_xinfo({quoted(self._table)})").fetchall()
+        declared = {name: kind for _, name, kind, *_ in facts}
+        return {name: affinity(declared[name]) for name in columns}
+
+    def _rowid_alias(self, connection: sqlite3.Connection) -> str | None:
+        """The INTEGER PRIMARY KEY, if the table has one."""
+        facts = connection.execute(f"PRAGMA table_xinfo({quoted(self._table)})").fetchall()
+        keys = [(name, kind) for _, name, kind, _, _, position, _ in facts if position]
+        indexes = connection.execute(f"PRAGMA index_list({quoted(self._table)})").fetchall()
+        # INTEGER PRIMARY KEY DESC is none: it has an index of its own
+        if len(keys) == 1 and keys[0][1].upper() == "INTEGER" and all(origin != "pk" for _, _, _, origin, _ in indexes):
+            return keys[0][0]
+        return None
+
+    def _first_texts(self, connection: sqlite3.Connection, affinities: Mapping[str, Affinity]) -> frozenset[str]:
+        connection.text_factory = _decoded
+        names = ", ".join(map(quoted, affinities))
+        rows = connection.execute(f"SELECT {names} FROM {quoted(self._table)} LIMIT {_PROBED_ROWS}").fetchall()
+        texts: set[str] = set()
+        for position, (name, kept_as) in enumerate(affinities.items()):
+            kinds = {type(row[position]) for row in rows} - {type(None)}
+            if kinds == {str} or (not kinds and kept_as == "text"):
+                texts.add(name)
+        return frozenset(texts)
 
     def _tables(self, connection: sqlite3.Connection) -> tuple[str, ...]:
         rows = connection.execute(
@@ -96,23 +294,23 @@ class SqliteSource(Source):
                 where=self.spec.name,
                 remedy=f"{suggestion(self._table, tables)}Tables are {listed(tables)}.",
             )
-        cursor = connection.execute(f"SELECT * FROM {_quoted(self._table)} LIMIT 0")
+        cursor = connection.execute(f"SELECT * FROM {quoted(self._table)} LIMIT 0")
         return self._check_columns(tuple(column[0] for column in cursor.description))
 
-    def _query(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> tuple[str, int | None]:
-        """The query, and which of its columns identifies the row: the key, else a rowid behind the others."""
-        rowid = self._rowid(connection, columns)
-        names = [_quoted(name) for name in columns]
-        order = [rowid] if rowid else []
-        identity: int | None = None
-        if self.spec.key is not None:
-            identity = columns.index(self.spec.key)
-            order.insert(0, names[identity])
-        elif rowid:
-            identity = len(names)
-            names.append(rowid)
-        query = f"SELECT {', '.join(names)} FROM {_quoted(self._table)}"
-        return f"{query} ORDER BY {', '.join(order)}" if order else query, identity
+    def _query(self, layout: _Layout, span: _Span | None = None) -> str:
+        """The columns, and the rowid behind them where the rows are known by it."""
+        names = [quoted(name) for name in layout.columns]
+        order = [layout.rowid] if layout.rowid else []
+        limits = ""
+        if layout.by_rowid:
+            assert layout.rowid is not None
+            names.append(layout.rowid)
+            if span is not None:
+                limits = rowid_limits(layout.rowid, span.after, span.until)
+        elif layout.identity is not None:
+            order.insert(0, names[layout.identity])
+        query = f"SELECT {', '.join(names)} FROM {quoted(self._table)}{limits}"
+        return f"{query} ORDER BY {', '.join(order)}" if order else query
 
     def _rowid(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> str | None:
         """A name of the rowid that no column hides; None for views and tables that have none."""
@@ -121,18 +319,19 @@ class SqliteSource(Source):
         for name in ("rowid", "_rowid_", "oid"):
             if kind == "table" and name not in taken:
                 try:
-                    connection.execute(f"SELECT {name} FROM {_quoted(self._table)} LIMIT 0")
+                    connection.execute(f"SELECT {name} FROM {quoted(self._table)} LIMIT 0")
                 except sqlite3.OperationalError:
                     return None
                 return name
         return None
 
-    def _undecodable(self, query: str, columns: tuple[str, ...], identity: int | None) -> SourceError:
+    def _undecodable(self, layout: _Layout) -> SourceError:
         """Finds the text that is no UTF-8, by reading again without decoding."""
+        identity = layout.identity
         with self._connection() as connection:
             connection.text_factory = _decoded
-            for number, row in enumerate(connection.execute(query), start=1):
-                for name, value in zip(columns, row, strict=False):
+            for number, row in enumerate(connection.execute(self._query(layout)), start=1):
+                for name, value in zip(layout.columns, row, strict=False):
                     if value is _UNDECODABLE:
                         key = _UNDECODABLE if identity is None else row[identity]
                         known = "" if key is _UNDECODABLE else f" (key {key})"
@@ -145,6 +344,13 @@ class SqliteSource(Source):
             "It holds text that is no UTF-8.", where=self.spec.name, remedy="Mend the text in a copy of the file."
         )
 
+    def _nobody_writes(self, header: bytes) -> bool:
+        # With no log there is nobody who writes; opening it as WAL would create files beside it
+        return header[18:19] == _WAL_VERSION and not self._has_log()
+
+    def _address(self, *, immutable: bool) -> str:
+        return f"file:{quote(str(self.spec.path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         path, name = self.spec.path, self.spec.name
@@ -155,11 +361,9 @@ class SqliteSource(Source):
             raise SourceError(
                 "This is no SQLite file.", where=name, remedy="Name a SQLite file, or use `csv:` or `json:` for it."
             )
-        log = _beside(path, "-wal")
-        # With no log there is nobody who writes; opening it as WAL would create files beside it
-        immutable = header[18] == _WAL_VERSION and not (log.exists() and log.stat().st_size)
+        immutable = self._nobody_writes(header)
         before = self.version() if immutable else ""
-        address = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
+        address = self._address(immutable=immutable)
         try:
             connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
         except sqlite3.Error as error:
@@ -211,8 +415,22 @@ def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _holds_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _after(frame: pl.DataFrame, span: _Span) -> _Span:
+    return _Span(frame.item(frame.height - 1, frame.width - 1), span.until)
+
+
+def _texts(frame: pl.DataFrame, before: Collection[str]) -> frozenset[str]:
+    """The columns to expect texts in, after a frame that was read by row."""
+    held = {
+        column.name: column.dtype == pl.String
+        for column in frame.get_columns()[:-2]
+        if column.null_count() < frame.height
+    }
+    return frozenset({*(name for name in before if name not in held), *(name for name, text in held.items() if text)})
 
 
 def _decoded(value: bytes) -> object:
@@ -234,13 +452,17 @@ def _fetched(cursor: sqlite3.Cursor, count: int) -> list[list[Any]]:
     return columns
 
 
-def _frame(values: list[list[Any]], columns: tuple[str, ...], before: int, identity: int | None) -> pl.DataFrame:
-    order = pl.int_range(before + 1, before + len(values[0]) + 1, dtype=pl.Int64, eager=True)
+def _frame(values: list[list[Any]], layout: _Layout, before: int) -> pl.DataFrame:
     series = [_series(column) for column in values]
-    key = order.cast(pl.String)
-    if identity is not None:
-        key = series[identity].cast(pl.String).zip_with(series[identity].is_not_null(), key)
-    named = [column.alias(name) for name, column in zip(columns, series, strict=False)]
+    named = [column.alias(name) for name, column in zip(layout.columns, series, strict=False)]
+    if layout.by_rowid:
+        order = series[-1]
+        key = pl.repeat(None, order.len(), dtype=pl.String, eager=True)
+    else:
+        order = pl.int_range(before + 1, before + len(values[0]) + 1, dtype=pl.Int64, eager=True)
+        key = pl.repeat(None, order.len(), dtype=pl.String, eager=True)
+        if layout.identity is not None:
+            key = series[layout.identity].cast(pl.String)
     return pl.DataFrame([*named, key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN)])
 
 
@@ -254,7 +476,9 @@ def _series(values: list[Any]) -> pl.Series:
         return pl.Series(values, dtype=pl.Float64)
     if kinds <= {str}:
         return pl.Series(values, dtype=pl.String)
-    if kinds == {int, float} and all(type(value) is not int or -_EXACT <= value <= _EXACT for value in values):
+    if kinds == {int, float} and all(
+        type(value) is not int or -EXACT_INTEGERS <= value <= EXACT_INTEGERS for value in values
+    ):
         return pl.Series([None if value is None else float(value) for value in values], dtype=pl.Float64)
     return pl.Series([_text(value) for value in values], dtype=pl.String)
 

@@ -1,0 +1,184 @@
+"""Reads rows of a SQLite table as Arrow record batches, where that gives the very values that reading by row gives.
+
+The Arrow driver takes a column's type from its first batch and makes later values fit: a number among texts becomes
+another text, a large whole number among doubles loses digits. So what it gives is accepted only where it is known to
+be exact; everything else is refused with `InexactError`, to be read by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Affinity = Literal["integer", "text", "none", "real", "numeric"]
+
+#: From here on a double does not tell every whole number from its neighbour.
+EXACT_INTEGERS = 2**53
+
+
+class InexactError(Exception):
+    """The driver would not give these values as they are, or cannot read the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnarQuery:
+    """A read of a table in the order of its rowid.
+
+    Attributes:
+        address: of the file, as a URI that opens it for reading alone.
+        table: its name, quoted.
+        rowid: a name of its rowid.
+        affinities: names of the columns, in order, and what each makes of values that are put into it.
+        after: rows of a higher rowid only; None for all.
+        until: rows of this rowid at most; None for all.
+        texts: columns that are expected to hold texts and nulls alone.
+    """
+
+    address: str
+    table: str
+    rowid: str
+    affinities: Mapping[str, Affinity]
+    after: int | None
+    until: int | None
+    texts: Collection[str]
+
+    @property
+    def sql(self) -> str:
+        """The columns, the rowid, and a last one that is 0 where a value of `texts` is no text."""
+        checks = [_is_text(quoted(name), self.affinities[name]) for name in self.affinities if name in self.texts]
+        chosen = [*map(quoted, self.affinities), self.rowid, " AND ".join(checks) or "1"]
+        limits = rowid_limits(self.rowid, self.after, self.until)
+        return f"SELECT {', '.join(chosen)} FROM {self.table}{limits} ORDER BY {self.rowid}"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def rowid_limits(rowid: str, after: int | None, until: int | None) -> str:
+    """The WHERE clause for rowids above `after` and up to `until`, with a space before it."""
+    limits = [f"{rowid} > {after}"] if after is not None else []
+    limits += [f"{rowid} <= {until}"] if until is not None else []
+    return f" WHERE {' AND '.join(limits)}" if limits else ""
+
+
+def affinity(declared: str) -> Affinity:
+    """What SQLite derives from a column's declared type."""
+    name = declared.upper()
+    if "INT" in name:
+        return "integer"
+    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    if not name or "BLOB" in name:
+        return "none"
+    return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
+
+
+def columnar_frames(
+    query: ColumnarQuery, batch_rows: int, finished: Callable[[], None]
+) -> Generator[pl.DataFrame, None, None]:
+    """Frames of the columns, `@key` and `@order`, all but the last of `batch_rows` rows, within one transaction.
+
+    Args:
+        query: what to read.
+        batch_rows: rows of a frame.
+        finished: called behind the last frame, while the file is still locked against writers.
+
+    Raises:
+        InexactError: rows from here on have to be read by row.
+    """
+    for batch in _batches(query, batch_rows, finished):
+        yield _frame(batch, query)
+
+
+def _batches(
+    query: ColumnarQuery, batch_rows: int, finished: Callable[[], None]
+) -> Generator[pa.RecordBatch, None, None]:
+    # the drivers take a while to import
+    import adbc_driver_manager
+    import adbc_driver_sqlite
+    import pyarrow as pa
+
+    failures = (adbc_driver_manager.Error, OSError, pa.ArrowException)
+    try:
+        with (
+            adbc_driver_manager.AdbcDatabase(driver=adbc_driver_sqlite._driver_path(), uri=query.address) as database,
+            adbc_driver_manager.AdbcConnection(database) as connection,
+            adbc_driver_manager.AdbcStatement(connection) as statement,
+        ):
+            connection.set_autocommit(False)
+            statement.set_options(**{"adbc.sqlite.query.batch_rows": str(batch_rows)})
+            statement.set_sql_query(query.sql)
+            with closing(pa.RecordBatchReader.from_stream(statement.execute_query()[0])) as reader:
+                yield from reader
+                finished()
+    except failures as error:
+        raise InexactError(str(error)) from None
+
+
+def _is_text(name: str, kept_as: Affinity) -> str:
+    # SQLite orders numbers before texts, and texts before blobs; comparing costs less than asking for the type
+    below = f"{name} COLLATE BINARY < x''"
+    # such a column makes texts of numbers
+    return below if kept_as == "text" else f"({name} COLLATE BINARY >= '' AND {below})"
+
+
+def _frame(batch: pa.RecordBatch, query: ColumnarQuery) -> pl.DataFrame:
+    *values, rowid, all_texts = (batch.column(position) for position in range(batch.num_columns))
+    if query.texts and not _series(all_texts).ne_missing(0).all():
+        raise InexactError("Something among texts is none.")
+    named = [
+        _exact(array, kept_as, expected_text=name in query.texts).alias(name)
+        for array, (name, kept_as) in zip(values, query.affinities.items(), strict=True)
+    ]
+    order = _series(rowid).alias(ORDER_COLUMN)
+    return pl.DataFrame([*named, order]).select(
+        *(pl.nth(position) for position in range(len(named))),
+        pl.lit(None, dtype=pl.String).alias(KEY_COLUMN),
+        pl.nth(len(named)),
+    )
+
+
+def _exact(array: pa.Array, kept_as: Affinity, *, expected_text: bool) -> pl.Series:
+    import pyarrow as pa
+
+    if array.null_count == len(array):
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(array))
+    if array.type == pa.int64():
+        return _series(array)
+    if array.type == pa.float64():
+        numbers = _series(array)
+        # only there no whole number can be among the doubles
+        return numbers if kept_as == "real" else _doubles(numbers)
+    if array.type == pa.string() and expected_text:
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InexactError(str(error)) from None
+        return _series(array)
+    raise InexactError(f"A column came as {array.type}.")
+
+
+def _doubles(numbers: pl.Series) -> pl.Series:
+    """The same, where it does not matter which of them have been whole numbers."""
+    if (numbers.abs() >= EXACT_INTEGERS).any():
+        raise InexactError("A number may have lost digits.")
+    if (numbers == numbers.floor()).all():
+        raise InexactError("The numbers may have been whole.")
+    return numbers
+
+
+def _series(array: Any) -> pl.Series:
+    found = pl.from_arrow(array)
+    assert isinstance(found, pl.Series)
+    return found
