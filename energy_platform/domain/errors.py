@@ -75,5 +75,9 @@ class ErrorRatioExceededError(EnergyPlatformError):
     """More rows of a source were refused than --max-error-ratio allows."""
 
 
+class TooManySeriesError(EnergyPlatformError):
+    """A load would bring more series into the store than --max-series allows."""
+
+
 class ProofError(EnergyPlatformError):
     """What the target gives back is not what the sources hold."""

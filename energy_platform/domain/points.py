@@ -57,6 +57,16 @@ class SeriesPoints:
         tags = self.series[self.rows.get_column(SERIES)]
         return tags.hstack(self.rows.drop(SERIES))
 
+    def compact(self) -> SeriesPoints:
+        """The same points with the series that they need, where the others are many."""
+        import polars as pl
+
+        if self.series.height <= self.rows.height:
+            return self
+        used = self.rows.get_column(SERIES).unique().sort()
+        numbers = used.search_sorted(self.rows.get_column(SERIES)).cast(pl.UInt32)
+        return SeriesPoints(self.series[used], self.rows.with_columns(numbers.alias(SERIES)))
+
     def slices(self, rows: int) -> Iterator[SeriesPoints]:
         """The same points in pieces of at most so many."""
         for part in self.rows.iter_slices(rows):

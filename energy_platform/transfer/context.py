@@ -17,7 +17,7 @@ from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
 from energy_platform.transfer.mapping import contract_of
-from energy_platform.transfer.survey import Survey, survey
+from energy_platform.transfer.survey import Survey, known_tenants, survey
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class Platform:
     def survey(self) -> Survey:
         """What the sources speak of; looked over again only where a source has changed."""
         return survey(self.estate, self.now, self.settings.batch_rows)
+
+    def known_tenants(self) -> frozenset[str]:
+        """The tenants of the estate as far as this process has looked it over already."""
+        return known_tenants(self.estate)
 
     def contract(self, target: str) -> Contract:
         """The contract of a measurement or table, with the extra fields of this estate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,13 @@ class ClockChanges:
 
     ambiguous: int = 0
     nonexistent: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, ambiguous: int, nonexistent: int) -> None:
+        """Count further ones; batches are mapped in several threads."""
+        with self._lock:
+            self.ambiguous += ambiguous
+            self.nonexistent += nonexistent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class MappingRules:
         now: rows later than this lie in the future.
         building_of_sensor: frame tenant_id, sensor_id, building_id; for sources that name a building by its sensor.
         with_attributes: carry `SENSOR_ATTRIBUTES` of readings along.
+        with_content: give `@key` and `@raw` of accepted rows too.
         clock_changes: counted here.
     """
 
@@ -55,6 +64,7 @@ class MappingRules:
     now: datetime
     building_of_sensor: pl.DataFrame | None = None
     with_attributes: bool = False
+    with_content: bool = False
     clock_changes: ClockChanges = field(default_factory=ClockChanges)
 
 
@@ -67,15 +77,39 @@ def contract_of(target: str, extra: Mapping[str, ColumnType] | None = None) -> C
 
 
 def mapped_batches(source: Source, position: int, rules: MappingRules, batch_rows: int) -> Iterator[pl.DataFrame]:
-    """Canonical frames of a source, in its order.
-
-    Besides the contract's columns they hold `@source` (its position in the estate), `@order`, `@key`, `@day` (local
-    day; null for tables and for rows that fall on none), `@reason` (null where accepted) and `@raw` (the source's
-    columns as JSON, only where refused).
-    """
+    """Canonical frames of a source, in its order; see `map_batch`."""
     for raw in source.batches(batch_rows):
-        for batch in _wide_to_long(raw, source.spec):
-            yield _map(batch, source.spec, position, rules)
+        yield from map_batch(raw, source.spec, position, rules)
+
+
+def map_batch(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules) -> Iterator[pl.DataFrame]:
+    """Canonical frames of one record batch; may be called from several threads at once.
+
+    Besides the contract's columns they hold `@source` (its position in the estate), `@order`, `@key` (null where it is
+    the text of `@order`, and the row is accepted), `@day` (local day; null for tables and for rows that fall on none),
+    `@reason` (null where accepted) and `@raw` (the source's columns as JSON, only where refused).
+    """
+    for batch in _wide_to_long(raw, spec):
+        yield _map(batch, spec, position, rules)
+
+
+def row_key() -> pl.Expr:
+    """What people know a row by: its key, or its place in the file."""
+    return pl.coalesce(KEY, pl.col(ORDER).cast(pl.String))
+
+
+def raw_content(raw: pl.DataFrame) -> pl.Series:
+    """Every row of a record batch as JSON: the source's own columns, as text."""
+    plain = [name for name in raw.columns if not name.startswith("@") or name == "@group"]
+    content = raw.select(pl.struct(pl.col(plain).cast(pl.String)).struct.json_encode().alias(RAW)).to_series()
+    # PostgreSQL's JSON cannot hold U+0000
+    return content.str.replace_all("\\u0000", "\\ufffd", literal=True)
+
+
+def dated(raw: pl.DataFrame, spec: SourceSpec, rules: MappingRules) -> pl.Series:
+    """The local day that each row of a measurement's source falls on, `@day`; null where it falls on none."""
+    times = convert(_raw_column(raw, "time", spec, rules), "time", rules.estate.zone).values
+    return times.alias("time").to_frame().select(_day(rules)).to_series()
 
 
 def _wide_to_long(raw: pl.DataFrame, spec: SourceSpec) -> Iterator[pl.DataFrame]:
@@ -89,7 +123,7 @@ def _wide_to_long(raw: pl.DataFrame, spec: SourceSpec) -> Iterator[pl.DataFrame]
             pl.col(column).alias("@value"),
             pl.lit(sensor_type).alias("@type"),
             pl.lit(column).alias("@column"),
-            (pl.col(KEY) + pl.lit(f"#{column}")).alias(KEY),
+            (row_key() + pl.lit(f"#{column}")).alias(KEY),
         )
 
 
@@ -104,24 +138,29 @@ def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules
         if converted.refused.any() and column not in SENSOR_ATTRIBUTES:
             refusals.append((converted.refused, converted.reason))
         if column.name == "time":
-            rules.clock_changes.ambiguous += converted.ambiguous
-            rules.clock_changes.nonexistent += converted.nonexistent
+            rules.clock_changes.add(converted.ambiguous, converted.nonexistent)
     frame = pl.DataFrame(columns).with_columns(
         raw.get_column(KEY), raw.get_column(ORDER), pl.lit(position, dtype=pl.Int32).alias(SOURCE)
     )
     frame = _fill(frame, contract, spec, rules)
     frame = frame.with_columns(_reason(refusals, frame, contract, spec, rules).alias(REASON))
     day = local_day("time", zone) if isinstance(contract, Measurement) else pl.lit(None, dtype=pl.Date)
-    undated = pl.col(REASON).is_in(list(UNDATED_REASONS))
-    frame = frame.with_columns(pl.when(undated.fill_null(value=False)).then(None).otherwise(day).alias(DAY))
     refused = frame.get_column(REASON).is_not_null()
-    if not refused.any():
-        return frame.with_columns(pl.lit(None, dtype=pl.String).alias(RAW))
-    plain = [name for name in raw.columns if not name.startswith("@") or name == "@group"]
-    content = raw.select(pl.struct(pl.col(plain).cast(pl.String)).struct.json_encode().alias(RAW)).to_series()
-    # PostgreSQL's JSON cannot hold U+0000
-    content = content.str.replace_all("\\u0000", "\\ufffd", literal=True)
-    return frame.with_columns(pl.when(pl.col(REASON).is_not_null()).then(content).alias(RAW))
+    if not refused.any() and not rules.with_content:
+        return frame.with_columns(day.alias(DAY), pl.lit(None, dtype=pl.String).alias(RAW))
+    told = refused | rules.with_content
+    undated = pl.col(REASON).is_in(list(UNDATED_REASONS)).fill_null(value=False)
+    content = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
+    return frame.with_columns(
+        pl.when(undated).then(None).otherwise(day).alias(DAY),
+        pl.when(told).then(row_key()).otherwise(KEY).alias(KEY),
+        content.scatter(told.arg_true(), raw_content(raw.filter(told))).alias(RAW),
+    )
+
+
+def _day(rules: MappingRules) -> pl.Expr:
+    undated = pl.coalesce(_undated_reasons(rules)).is_not_null()
+    return pl.when(~undated).then(local_day("time", rules.estate.zone)).alias(DAY)
 
 
 def _raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, rules: MappingRules) -> pl.Series:

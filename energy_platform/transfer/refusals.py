@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
+from energy_platform.domain.points import SERIES
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.mapping import DAY, KEY, RAW, REASON, SOURCE, UNASSIGNED
+from energy_platform.stores.postgres import quarantine
+from energy_platform.transfer.mapping import (
+    DAY,
+    KEY,
+    ORDER,
+    RAW,
+    REASON,
+    SOURCE,
+    UNASSIGNED,
+    MappingRules,
+    map_batch,
+    row_key,
+)
 
 _CONFLICT = "conflict"
 _READ_AGAIN_ROWS = 50_000
 
 
 def quarantine_rows(refused: pl.DataFrame, positions: Mapping[int, SourceSpec]) -> pl.DataFrame:
-    """Rows for the quarantine: tenant_id, source, row_key, reason, raw, and the local day.
+    """Rows for the quarantine: tenant_id, source, row_key, reason, raw, detail, and the local day.
 
     Args:
         refused: rows that a contract refused (with `@reason` and `@raw`), or conflicts (without either: their content
@@ -32,11 +46,67 @@ def quarantine_rows(refused: pl.DataFrame, positions: Mapping[int, SourceSpec]) 
         .otherwise(tenant)
         .alias("tenant_id"),
         pl.col(SOURCE).replace_strict(names, return_dtype=pl.String).alias("source"),
-        pl.col(KEY).fill_null("").alias("row_key"),
+        row_key().fill_null("").alias("row_key"),
         pl.col(REASON).alias("reason"),
         pl.col(RAW).alias("raw"),
+        pl.lit("").alias(quarantine.DETAIL),
         pl.col(DAY),
     )
+
+
+def point_refusals(
+    refused: pl.DataFrame,
+    series: pl.DataFrame,
+    specs: Mapping[int, SourceSpec],
+    rules: MappingRules,
+    reason: str,
+) -> pl.DataFrame:
+    """Staged points that were refused after mapping, as `quarantine_rows` gives them, and `detail` behind.
+
+    Their content is read again from the sources, which is rare. Where several rows of a source have one identity and
+    one place in its order, the later ones are meant.
+
+    Args:
+        refused: staged rows; a column `reason` holds the words of the store, where it was the store that refused.
+        series: the tags of all series, by number.
+        specs: the sources by their position in the estate.
+        rules: by which they were mapped.
+        reason: code of the reason.
+    """
+    identity = [*rules.contract.key, ORDER]
+    named = series[refused.get_column(SERIES)].hstack(refused.drop(SERIES))
+    if "reason" not in named.columns:
+        named = named.with_columns(pl.lit("").alias("reason"))
+    found = [pl.DataFrame(schema={**dict.fromkeys([*quarantine.COLUMNS, quarantine.DETAIL], pl.String), DAY: pl.Date})]
+    for (position,), part in named.partition_by(SOURCE, as_dict=True).items():
+        spec = specs[int(str(position))]
+        wanted = part.group_by(identity).agg(pl.len().alias("@wanted"), pl.col("reason").first().alias("@detail"))
+        mapped = pl.concat(
+            [
+                batch.join(wanted, on=identity, how="inner", nulls_equal=True, maintain_order="left")
+                for raw in open_source(spec).batches(_READ_AGAIN_ROWS)
+                for batch in map_batch(
+                    raw.filter(pl.col(ORDER).is_in(part.get_column(ORDER).implode())),
+                    spec,
+                    int(str(position)),
+                    replace(rules, with_content=True),
+                )
+            ]
+        )
+        # of rows that share even their place in the order the earlier ones are not meant
+        last = mapped.filter(pl.int_range(pl.len()).reverse().over(identity) < pl.col("@wanted"))
+        found.append(
+            last.select(
+                "tenant_id",
+                pl.lit(spec.name).alias("source"),
+                pl.col(KEY).alias("row_key"),
+                pl.lit(reason).alias("reason"),
+                pl.col(RAW).alias("raw"),
+                pl.col("@detail").alias(quarantine.DETAIL),
+                DAY,
+            )
+        )
+    return pl.concat(found)
 
 
 def _with_content(conflicts: pl.DataFrame, positions: Mapping[int, SourceSpec]) -> pl.DataFrame:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from energy_platform.domain.days import local_day
+from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
 from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.judging import judge
-from energy_platform.transfer.load import DEFAULT_OPTIONS
 from energy_platform.transfer.load_tables import ExpectedTable
 from energy_platform.transfer.mapping import DAY
+from energy_platform.transfer.options import DEFAULT_OPTIONS
 from energy_platform.transfer.series import without_claimed
 from energy_platform.transfer.survey import source_versions
 from energy_platform.transfer.verdicts import source_summaries_in
@@ -80,15 +80,15 @@ def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
         tenants = platform.survey().tenants
         others = claims.others(connection, platform.estate.code, name, tenants)
     untouchable = {entry.partition for entry in entries if retired & source_summaries_in(entry).keys()}
-    contract, staging = expected_points(platform, name, retired)
-    with staging:
-        chunks = [judge(chunk, contract).standing.select(contract.column_names) for chunk in staging.chunks()]
+    with expected_points(platform, name, retired) as (contract, judged):
+        columns = [SERIES, "time", *(column.name for column in contract.fields)]
+        chunks = [SeriesPoints(judged.series, rows.select(columns)).frame() for rows, _ in judged.chunks()]
     expected = pl.concat(chunks) if chunks else contract.empty()
     identity = list(contract.key)
     fields = [column.name for column in contract.fields]
     wrong: list[pl.DataFrame] = []
-    for batch in platform.timeseries.read(contract, list(tenants)):
-        points = without_claimed(batch, contract, others)
+    for batch in platform.timeseries.read_points(contract, list(tenants)):
+        points = without_claimed(batch, contract, others).frame()
         joined = points.join(
             expected.with_columns(pl.lit(value=True).alias("@known")),
             on=identity,

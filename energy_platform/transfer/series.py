@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.points import SERIES, SeriesPoints
 
 #: Stands between the tags of a series' name; no tag can hold it unescaped in practice, being a control character.
 _SEPARATOR = "\x1f"
@@ -19,26 +20,40 @@ def series_name(measurement: Measurement) -> pl.Expr:
     )
 
 
-def spans(points: pl.DataFrame, measurement: Measurement) -> pl.DataFrame:
-    """First and last time of each series: frame tenant_id, series, first_time, last_time."""
-    return points.group_by("tenant_id", series_name(measurement)).agg(
-        pl.col("time").min().alias("first_time"), pl.col("time").max().alias("last_time")
-    )
+def spans(rows: pl.DataFrame) -> pl.DataFrame:
+    """First and last time of each series: frame @series, first_time, last_time.
+
+    Args:
+        rows: `@series` and time.
+    """
+    return rows.group_by(SERIES).agg(pl.col("time").min().alias("first_time"), pl.col("time").max().alias("last_time"))
 
 
-def widest(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Spans of several frames as one."""
-    return pl.concat(parts).group_by("tenant_id", "series").agg(pl.col("first_time").min(), pl.col("last_time").max())
+def widest(parts: Sequence[pl.DataFrame], series: pl.DataFrame, measurement: Measurement) -> pl.DataFrame:
+    """Spans of several frames as one: frame tenant_id, series, first_time, last_time.
+
+    Args:
+        parts: of `spans`.
+        series: the tags of all series, by number.
+        measurement: whose series these are.
+    """
+    together = pl.concat(parts).group_by(SERIES).agg(pl.col("first_time").min(), pl.col("last_time").max())
+    named = series[together.get_column(SERIES)].select("tenant_id", series_name(measurement))
+    return named.hstack(together.drop(SERIES))
 
 
-def without_claimed(points: pl.DataFrame, measurement: Measurement, claimed: pl.DataFrame) -> pl.DataFrame:
+def without_claimed(points: SeriesPoints, measurement: Measurement, claimed: pl.DataFrame) -> SeriesPoints:
     """The points that lie in no span that another estate has claimed."""
-    if claimed.is_empty() or points.is_empty():
+    if claimed.is_empty() or not points.height:
         return points
-    numbered = points.with_row_index("@row").with_columns(series_name(measurement))
+    named = points.series.select("tenant_id", series_name(measurement)).with_row_index(SERIES)
+    theirs = named.join(claimed, on=["tenant_id", "series"], how="inner").select(SERIES, "first_time", "last_time")
+    if theirs.is_empty():
+        return points
+    numbered = points.rows.with_row_index("@row")
     covered = (
-        numbered.join(claimed, on=["tenant_id", "series"], how="inner")
+        numbered.select("@row", SERIES, "time")
+        .join(theirs, on=SERIES, how="inner")
         .filter(pl.col("time").is_between(pl.col("first_time"), pl.col("last_time")))
-        .select("@row")
     )
-    return numbered.join(covered, on="@row", how="anti").drop("@row", "series")
+    return SeriesPoints(points.series, numbered.join(covered, on="@row", how="anti").drop("@row"))

@@ -15,24 +15,9 @@ from energy_platform.domain.contracts import ColumnType
 from energy_platform.domain.errors import SourceMissingError
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.mapping import (
-    ORDER,
-    SOURCE,
-    MappingRules,
-    contract_of,
-    inferred_type,
-    mapped_batches,
-)
+from energy_platform.transfer.mapping import ORDER, SOURCE
+from energy_platform.transfer.scanning import ENTITY_SCHEMA, merged_type, scan_source
 
-_SENSOR_SCHEMA = {
-    "tenant_id": pl.String(),
-    "sensor_id": pl.String(),
-    "building_id": pl.String(),
-    "sensor_type": pl.String(),
-    "unit": pl.String(),
-    "floor": pl.Int64(),
-    "room_type": pl.String(),
-}
 _ENTITY_TARGETS = ("sensors", "sensor_data", "sensor_status", "buildings", "energy_consumption", "predictions")
 
 
@@ -44,7 +29,7 @@ class Survey:
         versions: of the sources when they were looked at, by source name; sources that are gone are not in it.
         tenants: codes, sorted.
         buildings: frame tenant_id, building_id; sorted.
-        sensors: frame of `_SENSOR_SCHEMA`; the first source that knows a sensor wins; sorted.
+        sensors: frame of `ENTITY_SCHEMA`; the first source that knows a sensor wins; sorted.
         extra_fields: per measurement the extra fields and their types.
         varying: sensors whose attributes vary between rows, as readable facts.
     """
@@ -68,19 +53,34 @@ _SURVEYS: dict[tuple[str, str], Survey] = {}
 def survey(estate: Estate, now: datetime, batch_rows: int) -> Survey:
     """Look over all sources of the estate; an unchanged estate is looked over once in a process."""
     versions = source_versions(estate.sources)
-    identity = (str(estate.folder), str(estate.file))
+    identity = _identity(estate)
     known = _SURVEYS.get(identity)
     if known is not None and known.versions == versions:
         return known
-    extra_fields = _extra_fields(estate, versions, batch_rows)
     specs = [spec for target in _ENTITY_TARGETS for spec in estate.sources_of(target)]
     # of all others only the tenants are of interest, where their rows name one
     specs += [spec for spec in estate.sources if spec not in specs and "tenant_id" in spec.roles]
-    found = [_entities(estate, spec, now, batch_rows) for spec in specs if spec.name in versions]
-    entities = pl.concat(found, how="diagonal") if found else pl.DataFrame(schema=_SENSOR_SCHEMA)
+    scans = [scan_source(estate, spec, now, batch_rows) for spec in specs if spec.name in versions]
+    found = [scan.entities for scan in scans]
+    entities = pl.concat(found, how="diagonal") if found else pl.DataFrame(schema=ENTITY_SCHEMA)
+    extra_fields: dict[str, dict[str, ColumnType]] = {}
+    for scan in scans:
+        types = extra_fields.setdefault(scan.spec.target, {})
+        for name, kind in scan.extra_types.items():
+            types[name] = merged_type(types.get(name, kind), kind)
     result = _summarize(estate, entities, versions, extra_fields)
     _SURVEYS[identity] = result
     return result
+
+
+def known_tenants(estate: Estate) -> frozenset[str]:
+    """The tenants of an estate as far as this process has surveyed it already."""
+    known = _SURVEYS.get(_identity(estate))
+    return frozenset(known.tenants) if known is not None else frozenset()
+
+
+def _identity(estate: Estate) -> tuple[str, str]:
+    return str(estate.folder), str(estate.file)
 
 
 def source_versions(specs: tuple[SourceSpec, ...]) -> dict[str, str]:
@@ -119,40 +119,11 @@ def retirement_warnings(retired: Iterable[str]) -> list[str]:
     return [f"{name} is retired: the file is gone, its last proven figures stand." for name in sorted(retired)]
 
 
-def _extra_fields(estate: Estate, versions: dict[str, str], batch_rows: int) -> dict[str, dict[str, ColumnType]]:
-    types: dict[str, dict[str, ColumnType]] = {}
-    for spec in estate.sources_of("energy_consumption"):
-        if not spec.extra or spec.name not in versions:
-            continue
-        known = types.setdefault(spec.target, {})
-        for batch in open_source(spec).batches(batch_rows):
-            for name, column in spec.extra.items():
-                kind = inferred_type(batch.get_column(column))
-                known[name] = kind if known.get(name, kind) == kind else "text"
-    return types
-
-
-def _entities(estate: Estate, spec: SourceSpec, now: datetime, batch_rows: int) -> pl.DataFrame:
-    """Distinct tenants, buildings and sensors of one source, in its order."""
-    rules = MappingRules(estate, contract_of(spec.target), now, with_attributes=spec.target == "sensor_data")
-    position = -1 if spec.target == "sensors" else estate.sources.index(spec)
-    distinct: list[pl.DataFrame] = []
-    for batch in mapped_batches(open_source(spec), position, rules, batch_rows):
-        names = [name for name in _SENSOR_SCHEMA if name in batch.columns]
-        rows = batch.filter(pl.col("@reason").is_null()).select(*names, SOURCE, ORDER)
-        distinct.append(rows.unique(names, keep="first", maintain_order=True))
-    if not distinct:
-        return pl.DataFrame(schema=_SENSOR_SCHEMA)
-    together = pl.concat(distinct)
-    names = [name for name in _SENSOR_SCHEMA if name in together.columns]
-    return together.unique(names, keep="first", maintain_order=True)
-
-
 def _summarize(
     estate: Estate, entities: pl.DataFrame, versions: dict[str, str], extra_fields: dict[str, dict[str, ColumnType]]
 ) -> Survey:
     missing = [
-        pl.lit(None, dtype=kind).alias(name) for name, kind in _SENSOR_SCHEMA.items() if name not in entities.columns
+        pl.lit(None, dtype=kind).alias(name) for name, kind in ENTITY_SCHEMA.items() if name not in entities.columns
     ]
     entities = entities.with_columns(missing)
     tenants = {estate.tenant_code, *entities.get_column("tenant_id").drop_nulls().to_list()}
@@ -164,8 +135,8 @@ def _summarize(
     )
     identity = ["tenant_id", "sensor_id"]
     with_sensor = entities.filter(pl.col("sensor_id").is_not_null() & (pl.col("sensor_id") != ""))
-    attributes = [name for name in _SENSOR_SCHEMA if name not in identity]
-    blank = [pl.when(pl.col(name) != "").then(pl.col(name)) for name in attributes if _SENSOR_SCHEMA[name] == pl.String]
+    attributes = [name for name in ENTITY_SCHEMA if name not in identity]
+    blank = [pl.when(pl.col(name) != "").then(pl.col(name)) for name in attributes if ENTITY_SCHEMA[name] == pl.String]
     known = with_sensor.with_columns(blank)
     if SOURCE in known.columns:
         known = known.sort(SOURCE, ORDER, maintain_order=True)
@@ -183,7 +154,7 @@ def _summarize(
         versions,
         tuple(sorted(tenants)),
         buildings,
-        sensors.sort(identity).cast(_SENSOR_SCHEMA),  # pyright: ignore[reportArgumentType]
+        sensors.sort(identity).cast(ENTITY_SCHEMA),  # pyright: ignore[reportArgumentType]
         extra_fields,
         tuple(varying),
     )

@@ -45,6 +45,7 @@ class LoadReport:
         warnings: what people should know though it stops nothing.
         seconds: wall time.
         rows_written: rows sent to the target.
+        phases: seconds of `reading`, `judging`, `preparing`, `writing`, `proving` and `recording`.
     """
 
     asset: str
@@ -53,6 +54,7 @@ class LoadReport:
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     rows_written: int = 0
+    phases: dict[str, float] = field(default_factory=dict)
 
     @property
     def unproven(self) -> list[PartitionVerdict]:

@@ -6,8 +6,10 @@ marked unproven in the ledger, so that the next load repairs what can be repaire
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import cast
@@ -17,6 +19,7 @@ import polars as pl
 from energy_platform.domain.accounts import UNDATED, WHOLE
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, quarantine
@@ -30,13 +33,16 @@ from energy_platform.transfer.building_cache import (
     expected_notifications,
 )
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.judging import judge, summaries_by_day_and_source
-from energy_platform.transfer.load import DEFAULT_OPTIONS, explain, target_summaries
 from energy_platform.transfer.load_tables import ExpectedTable, table_summary, without_shared
-from energy_platform.transfer.mapping import MappingRules
+from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
-from energy_platform.transfer.staging import Staging
+from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
+from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.survey import retirement_warnings, source_versions
+from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
+from energy_platform.transfer.timeseries.load import mapping_rules
+from energy_platform.transfer.timeseries.proof import explain, target_summaries
+from energy_platform.transfer.timeseries.staging import Staging
 from energy_platform.transfer.verdicts import source_summaries_in, summary_in, total_accounts
 
 
@@ -79,15 +85,21 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(platform: Platform, log: Callable[[str], None] = lambda _message: None) -> VerifyReport:
-    """Compare all sources of the estate with all targets."""
+def verify(platform: Platform, log: Log = silent, progress: Progress | None = None) -> VerifyReport:
+    """Compare all sources of the estate with all targets.
+
+    Args:
+        platform: the estate and its stores.
+        log: told what is looked at, a line at a time.
+        progress: told of rows as they are read and proven.
+    """
     started = time.monotonic()
     report = VerifyReport()
     for asset in assets_of(platform.estate):
         log(f"verifying {asset}")
         place, name = asset.split("/", 1)
         if place == "timeseries":
-            findings = _verify_measurement(platform, name, report)
+            findings = _verify_measurement(platform, name, report, progress)
         elif place == "postgres":
             findings = _verify_table(platform, name, report)
         elif asset == ARTIFACTS:
@@ -103,38 +115,59 @@ def verify(platform: Platform, log: Callable[[str], None] = lambda _message: Non
     return report
 
 
-def expected_points(platform: Platform, name: str, retired: set[str]) -> tuple[Measurement, Staging]:
-    """A staging that holds all rows of a measurement's sources. The caller closes it."""
-    contract = cast(Measurement, platform.contract(name))
-    survey = platform.survey()
-    rules = MappingRules(platform.estate, contract, platform.now, building_of_sensor=survey.building_of_sensor)
-    staging = Staging(rules, None, platform.settings.spill_rows)
-    for spec in platform.estate.sources_of(name):
-        if spec.name not in retired:
-            staging.read(spec, platform.estate.sources.index(spec), platform.settings.batch_rows)
-    return contract, staging
+@contextmanager
+def expected_points(
+    platform: Platform, name: str, retired: set[str], progress: Progress | None = None
+) -> Iterator[tuple[Measurement, JudgedChunks]]:
+    """All points that the sources of a measurement account for, judged; temporary files go when the block ends."""
+    rules = mapping_rules(platform, name)
+    contract = cast(Measurement, rules.contract)
+    settings, asset = platform.settings, f"timeseries/{name}"
+    with Staging(rules, None, settings.spill_rows, sys.maxsize) as staging:
+        for spec in platform.estate.sources_of(name):
+            if spec.name not in retired:
+                position = platform.estate.sources.index(spec)
+                staging.read(spec, position, settings.batch_rows, asset=asset, progress=progress)
+        yield contract, judge_all(staging)
 
 
-def _verify_measurement(platform: Platform, name: str, report: VerifyReport) -> list[Finding]:
+def _expected_summaries(
+    platform: Platform, name: str, retired: set[str], progress: Progress | None
+) -> dict[str, Summary]:
+    """What the target must hold, by partition, of the sources that are there."""
+    expected: dict[str, Summary] = {}
+    with expected_points(platform, name, retired, progress) as (contract, judged):
+        fields = [column.name for column in contract.fields]
+        for rows, _ in judged.chunks():
+            points = SeriesPoints(judged.series, rows.select(SERIES, "time", *fields))
+            for (day,), summary in Summary.of_points(points, contract, rows.select(DAY)).items():
+                partition = cast(date, day).isoformat()
+                expected[partition] = expected.get(partition, Summary()) + summary
+    return expected
+
+
+def _verify_measurement(
+    platform: Platform, name: str, report: VerifyReport, progress: Progress | None
+) -> list[Finding]:
     asset = f"timeseries/{name}"
     specs = platform.estate.sources_of(name)
     entries, retired = _ledger_and_retired(platform, asset, report)
-    contract, staging = expected_points(platform, name, retired)
+    contract = cast(Measurement, platform.contract(name))
     tenants = platform.survey().tenants
-    expected: dict[str, Summary] = {}
-    with staging:
-        for chunk in staging.chunks():
-            standing = judge(chunk, contract).standing
-            for (day, _source), summary in summaries_by_day_and_source(standing, contract).items():
-                partition = cast(date, day).isoformat()
-                expected[partition] = expected.get(partition, Summary()) + summary
+    expected = _expected_summaries(platform, name, retired, progress)
     for entry in entries.values():
         for source, summary in source_summaries_in(entry).items():
             if source in retired:
                 expected[entry.partition] = expected.get(entry.partition, Summary()) + summary
     with platform.postgres.connection() as connection:
         others = claims.others(connection, platform.estate.code, name, tenants)
-    found = {day.isoformat(): summary for day, summary in target_summaries(platform, contract, tenants, others).items()}
+
+    def proving(rows: int) -> None:
+        if progress is not None:
+            progress(Step(asset, "proving", asset, rows))
+
+    summaries = target_summaries(platform, contract, tenants, others, progress=proving)
+    found = {day.isoformat(): summary for day, summary in summaries.items()}
     sources = ", ".join(spec.name for spec in specs)
     findings: list[Finding] = []
     for partition in sorted({*expected, *found, *(key for key in entries if key != UNDATED)}):

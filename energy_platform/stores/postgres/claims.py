@@ -86,3 +86,23 @@ def tenants(connection: psycopg.Connection, estate: str, measurement: str) -> se
         "SELECT DISTINCT tenant_id FROM energy.claims WHERE estate = %s AND measurement = %s", [estate, measurement]
     )
     return {tenant for (tenant,) in found}
+
+
+def series_count(connection: psycopg.Connection, measurement: str, frame: pl.DataFrame) -> int:
+    """How many series a measurement would have: those that any estate has claimed, and those of the frame.
+
+    Args:
+        connection: as energy_loader.
+        measurement: name of the measurement.
+        frame: as `claim` takes it.
+    """
+    staged = stage(connection, "staged_series", _TABLE, frame.select("tenant_id", "series"))
+    found = connection.execute(
+        sql.SQL(
+            "SELECT count(*) FROM (SELECT tenant_id, series FROM energy.claims WHERE measurement = %s"
+            " UNION SELECT tenant_id, series FROM {}) AS together"
+        ).format(staged),
+        [measurement],
+    ).fetchone()
+    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
+    return found[0] if found else 0

@@ -1,0 +1,1 @@
+"""Loading time series: read, judge, write and prove them, day by day."""

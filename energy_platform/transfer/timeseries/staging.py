@@ -1,0 +1,278 @@
+"""Staging: the points of a measurement, read once and gathered by local day before anything is written.
+
+A day is judged whole before its first write, whatever the order of rows in the files. What does not fit into memory
+goes to temporary files, sorted by time, so that memory does not grow with the sources.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+
+import polars as pl
+
+from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.days import DayRange
+from energy_platform.domain.points import SERIES
+from energy_platform.sources.estate import SourceSpec
+from energy_platform.sources.opening import open_source
+from energy_platform.transfer.concurrency import worked
+from energy_platform.transfer.digests import Digest, add_digests, digests_by_day
+from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, dated, map_batch
+from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.timeseries.registry import SeriesRegistry
+
+#: How many streams of one source are read at once, a thread each.
+STREAMS: Final = 2
+#: Rows that are read together from a temporary file.
+_FILE_BATCH_ROWS: Final = 16_384
+_FOLDER_PREFIX: Final = "energy-platform-staging-"
+
+REFUSED_SCHEMA: Final = {
+    "tenant_id": pl.String,
+    SOURCE: pl.Int32,
+    KEY: pl.String,
+    ORDER: pl.Int64,
+    REASON: pl.String,
+    RAW: pl.String,
+    DAY: pl.Date,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one record batch comes to."""
+
+    rows_read: int
+    accepted: list[pl.DataFrame]
+    refused: list[pl.DataFrame]
+    days: dict[date, int]
+    digests: dict[date | None, Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A temporary file of staged rows, sorted by day and time, and where each day stands in it."""
+
+    path: Path
+    places: dict[date, tuple[int, int]]
+
+
+class Staging:
+    """Accepted and refused rows of one measurement. A context manager: temporary files go when it ends.
+
+    Staged rows hold `@series` (see `registry`), time, the fields, `@source`, `@order`, `@key` and `@day`.
+
+    Args:
+        rules: of the mapping; its contract is a measurement.
+        chosen: the local days to stage; None for all.
+        chunk_rows: rows that are held in memory at once.
+        max_series: see `SeriesRegistry`.
+
+    Attributes:
+        rules: of the mapping.
+        contract: of the measurement.
+        registry: the series met.
+        refused: frame of `REFUSED_SCHEMA`: refused rows of the chosen days, and rows that fall on no day.
+        days: every local day on which the sources hold a row, chosen or not, and how many.
+        digests: by source and local day (None: rows that fall on none), chosen or not.
+    """
+
+    def __init__(
+        self, rules: MappingRules, chosen: DayRange | Collection[date] | None, chunk_rows: int, max_series: int
+    ) -> None:
+        self.contract = cast(Measurement, rules.contract)
+        self.registry = SeriesRegistry(self.contract, max_series)
+        self.days: dict[date, int] = {}
+        self.digests: dict[str, dict[date | None, Digest]] = {}
+        self.rules = rules
+        self._chosen = chosen
+        self._chunk_rows = chunk_rows
+        self._staged = [SERIES, *(c.name for c in self.contract.columns if c.name not in self.contract.tags)]
+        self._staged += [SOURCE, ORDER, KEY, DAY]
+        self._memory: list[pl.DataFrame] = []
+        self._memory_rows = 0
+        self._rows_by_day: dict[date, int] = {}
+        self._runs: list[_Run] = []
+        self._kept = 0
+        self._folder: Path | None = None
+        self._refused: list[pl.DataFrame] = []
+
+    def __enter__(self) -> Self:
+        """Start staging."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove temporary files."""
+        self._memory, self._runs = [], []
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def read(
+        self, spec: SourceSpec, position: int, batch_rows: int, *, asset: str = "", progress: Progress | None = None
+    ) -> None:
+        """Read, map and stage all rows of a source."""
+        source = open_source(spec)
+        total = source.estimated_rows() if progress is not None else None
+        digests = self.digests.setdefault(spec.name, {})
+        streams = source.streams(batch_rows, STREAMS)
+        for part in worked(streams, lambda raw: self._part(raw, spec, position)):
+            self._refused += part.refused
+            add_digests(digests, part.digests)
+            for day, rows in part.days.items():
+                self.days[day] = self.days.get(day, 0) + rows
+            for rows in part.accepted:
+                self._add(rows)
+            if progress is not None:
+                progress(Step(asset, "reading", spec.name, part.rows_read, total))
+
+    @property
+    def refused(self) -> pl.DataFrame:
+        """See the class."""
+        return pl.concat(self._refused) if self._refused else pl.DataFrame(schema=REFUSED_SCHEMA)
+
+    @property
+    def height(self) -> int:
+        """How many rows are staged."""
+        return sum(self._rows_by_day.values())
+
+    def chunks(self) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """The staged rows in pieces of about `chunk_rows` rows at most, in the order of days.
+
+        A piece holds whole days, or rows of some series of one day that is too long for a piece. With it comes whether
+        it is the last one of its days.
+        """
+        if not self._runs and self._memory_rows <= self._chunk_rows:
+            if self._memory:
+                yield pl.concat(self._memory), True
+            return
+        self._spill()
+        for days in self._groups():
+            rows = self._rows_by_day[days[0]] if len(days) == 1 else 0
+            pieces = max(1, -(-rows // self._chunk_rows))
+            for piece in range(pieces):
+                yield self._gathered(days, piece, pieces), piece == pieces - 1
+
+    def kept(self, rows: pl.DataFrame) -> pl.DataFrame | Path:
+        """The same rows; in a temporary file, where what is staged does not fit into memory."""
+        if not self._runs:
+            return rows
+        self._kept += 1
+        path = self._temporary_folder() / f"judged-{self._kept:06d}.arrow"
+        rows.write_ipc(path, compression="lz4", record_batch_size=_FILE_BATCH_ROWS)
+        return path
+
+    # -- one record batch, in a thread of its stream -----------------------------------------------------------------
+
+    def _part(self, raw: pl.DataFrame, spec: SourceSpec, position: int) -> _Part:
+        accepted: list[pl.DataFrame] = []
+        refused: list[pl.DataFrame] = []
+        days: dict[date, int] = {}
+        digests: dict[date | None, Digest] = {}
+        if spec.shape == "wide":
+            digests = digests_by_day(raw, dated(raw, spec, self.rules))
+        for batch in map_batch(raw, spec, position, self.rules):
+            if spec.shape != "wide":
+                digests = digests_by_day(raw, batch.get_column(DAY))
+            for day, rows in batch.group_by(DAY).len().iter_rows():
+                if day is not None:
+                    days[day] = days.get(day, 0) + rows
+            self._split(batch, accepted, refused)
+        return _Part(raw.height, accepted, refused, days, digests)
+
+    def _split(self, batch: pl.DataFrame, accepted: list[pl.DataFrame], refused: list[pl.DataFrame]) -> None:
+        if self._chosen is not None:
+            batch = batch.filter(pl.col(DAY).is_null() | _is_chosen(self._chosen))
+        if batch.get_column(REASON).null_count() < batch.height:
+            refused.append(batch.filter(pl.col(REASON).is_not_null()).select(list(REFUSED_SCHEMA)))
+            batch = batch.filter(pl.col(REASON).is_null())
+        if batch.height:
+            accepted.append(batch.with_columns(self.registry.numbers(batch)).select(self._staged))
+
+    # -- gathered rows -----------------------------------------------------------------------------------------------
+
+    def _add(self, rows: pl.DataFrame) -> None:
+        for day, count in rows.group_by(DAY).len().iter_rows():
+            self._rows_by_day[day] = self._rows_by_day.get(day, 0) + count
+        self._memory.append(rows)
+        self._memory_rows += rows.height
+        if self._memory_rows > self._chunk_rows:
+            self._spill()
+
+    def _spill(self) -> None:
+        if not self._memory:
+            return
+        rows = pl.concat(self._memory).sort(DAY, "time", maintain_order=True)
+        self._memory, self._memory_rows = [], 0
+        path = self._temporary_folder() / f"staged-{len(self._runs):06d}.arrow"
+        rows.write_ipc(path, compression="lz4", record_batch_size=_FILE_BATCH_ROWS)
+        places: dict[date, tuple[int, int]] = {}
+        start = 0
+        for day, count in rows.group_by(DAY, maintain_order=True).len().iter_rows():
+            places[day] = (start, count)
+            start += count
+        self._runs.append(_Run(path, places))
+
+    def _temporary_folder(self) -> Path:
+        if self._folder is None:
+            self._folder = new_folder()
+        return self._folder
+
+    def _groups(self) -> Iterator[list[date]]:
+        """Days that make a piece together."""
+        group: list[date] = []
+        rows = 0
+        for day in sorted(self._rows_by_day):
+            if group and rows + self._rows_by_day[day] > self._chunk_rows:
+                yield group
+                group, rows = [], 0
+            group.append(day)
+            rows += self._rows_by_day[day]
+        if group:
+            yield group
+
+    def _gathered(self, days: list[date], piece: int, pieces: int) -> pl.DataFrame:
+        found: list[pl.DataFrame] = []
+        for run in self._runs:
+            places = [run.places[day] for day in days if day in run.places]
+            if not places:
+                continue
+            # the days of a piece follow each other in a file: one slice, of which only its own batches are read
+            start, stop = places[0][0], sum(places[-1])
+            rows = pl.scan_ipc(run.path).slice(start, stop - start).collect()
+            found.append(rows.filter(pl.col(SERIES) % pieces == piece) if pieces > 1 else rows)
+        return pl.concat(found)
+
+
+def _is_chosen(days: DayRange | Collection[date]) -> pl.Expr:
+    day = pl.col(DAY)
+    return day.is_between(days.first, days.last) if isinstance(days, DayRange) else day.is_in(list(days))
+
+
+def new_folder() -> Path:
+    """A folder for temporary files; those that killed processes have left behind go."""
+    base = Path(tempfile.gettempdir())
+    for left in base.glob(f"{_FOLDER_PREFIX}*"):
+        process = left.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
