@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, cast
 
+import numpy as np
 import polars as pl
 import psycopg
 import pyarrow as pa
@@ -15,21 +17,38 @@ from pydantic import SecretStr
 
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.errors import FieldTypeConflictError, SettingError, StoreError
+from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.stores.postgres import migrations
+from energy_platform.stores.postgres.binary import copy_binary, text_fields
 from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.postgres.gathering import Kind, gather
 from energy_platform.stores.timeseries.interface import (
     READ_ROWS,
     TimeSeries,
     check_field_column,
     checked_keys,
-    checked_points,
+    checked_series_points,
+    nothing_refused,
     possible_tenants,
     without_empty_strangers,
 )
 
 _SCHEMA: Final = "timeseries"
-_COPY_ROWS: Final = 50_000
 _PROBES: Final = 200
+_ATTEMPTS: Final = 3
+_OVERTAKEN: Final = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
+
+#: As what columns are read; whatever stands not here, as text.
+_KINDS: Final[dict[str, Kind]] = {
+    "double precision": "float",
+    "real": "float",
+    "numeric": "float",
+    "bigint": "integer",
+    "integer": "integer",
+    "smallint": "integer",
+    "boolean": "boolean",
+    "timestamp with time zone": "time",
+}
 
 _ARROW_TYPES: Final = {
     "double precision": pa.float64(),
@@ -94,46 +113,54 @@ class PostgresTimeSeries(TimeSeries):
     def check_retention(self, first: datetime) -> None:
         """Nothing expires here."""
 
-    def write(self, measurement: Measurement, points: pl.DataFrame) -> None:
-        """Write points in one transaction; see `TimeSeries.write`."""
-        points = checked_points(measurement, points)
+    def write_points(self, measurement: Measurement, points: SeriesPoints) -> pl.DataFrame:
+        """Write points in one transaction, all or none: none is refused by itself; see `TimeSeries.write_points`."""
+        points = checked_series_points(measurement, _in_key_order(measurement, points))
         if not points.height:
-            return
-        # in the order of the primary key, COPY is twice as fast
-        points = points.sort(measurement.key)
+            return nothing_refused()
         with self._store.connection() as connection:
             if not _any_there(connection, measurement, points):
+                # others may write the same points meanwhile: those are there after all, or both wait for each other
+                with contextlib.suppress(*_OVERTAKEN), connection.transaction():
+                    _copy_in(connection, _table(measurement), measurement, points)
+                    return nothing_refused()
+            for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     with connection.transaction():
-                        _copy_in(connection, _table(measurement), points)
-                    return
-                except psycopg.errors.UniqueViolation:
-                    # some are there after all
-                    pass
-            _upsert(connection, measurement, points)
+                        _upsert(connection, measurement, points)
+                    break
+                except psycopg.errors.DeadlockDetected:
+                    if attempt == _ATTEMPTS:
+                        raise
+        return nothing_refused()
 
-    def read(
+    def read_points(
         self,
         measurement: Measurement,
         tenants: Sequence[str],
         start: datetime | None = None,
         stop: datetime | None = None,
-    ) -> Iterator[pl.DataFrame]:
-        """The points of these tenants; see `TimeSeries.read`."""
+    ) -> Iterator[SeriesPoints]:
+        """The points of these tenants, as they stood at one instant; see `TimeSeries.read_points`."""
         possible = possible_tenants(tenants)
         if not possible:
             return
-        conditions = [sql.SQL("tenant_id = ANY({})").format(sql.Literal(possible))]
-        if start is not None:
-            conditions.append(sql.SQL('"time" >= {}').format(sql.Literal(start)))
-        if stop is not None:
-            conditions.append(sql.SQL('"time" < {}').format(sql.Literal(stop)))
         with self._store.connection() as connection:
-            types = _column_types(connection, measurement)
-            query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-                _names(types), _table(measurement), sql.SQL(" AND ").join(conditions)
-            )
-            yield from _copy_out(connection, query, measurement, types)
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            kinds: dict[str, Kind] = {
+                name: _kind(type_) for name, type_ in _column_types(connection, measurement).items()
+            }
+            condition = _condition(possible, start, stop)
+            required = frozenset(measurement.key)
+            place = (_SCHEMA, measurement.name)
+            parts: list[pl.DataFrame] = []
+            for part in gather(connection, place, kinds, condition, start, stop, required=required):
+                parts.append(part)
+                if sum(each.height for each in parts) >= READ_ROWS:
+                    yield _by_series(pl.concat(parts), measurement)
+                    parts = []
+            if parts:
+                yield _by_series(pl.concat(parts), measurement)
 
     def latest(self, measurement: Measurement, tenants: Sequence[str]) -> pl.DataFrame:
         """The newest point of each series, found by hopping through the primary key; see `TimeSeries.latest`."""
@@ -152,7 +179,7 @@ class PostgresTimeSeries(TimeSeries):
         if not keys.height:
             return
         with self._store.connection() as connection:
-            staged = _stage(connection, measurement, keys)
+            staged = _stage(connection, measurement, SeriesPoints.of(keys, measurement))
             connection.execute(
                 sql.SQL("DELETE FROM {} AS kept USING {} AS named WHERE {}").format(
                     _table(measurement), staged, _same_key(measurement, "kept", "named")
@@ -185,10 +212,33 @@ def _column_types(connection: psycopg.Connection, measurement: Measurement) -> d
     return found
 
 
-def _any_there(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> bool:
+def _in_key_order(measurement: Measurement, points: SeriesPoints) -> SeriesPoints:
+    """The same points in the order of the primary key, in which COPY is twice as fast as in that of time.
+
+    What is wrong with them comes out as it is: it is checked afterwards.
+    """
+    series, rows, tags = points.series, points.rows, list(measurement.tags)
+    wanted = {SERIES: pl.UInt32(), "time": measurement.column("time").polars_type}
+    if set(series.columns) != set(tags) or any(rows.schema.get(name) != type_ for name, type_ in wanted.items()):
+        return points
+    numbers = rows.get_column(SERIES)
+    if not rows.height or numbers.null_count() or cast("int", numbers.max()) >= series.height:
+        return points
+    order = series.select(pl.arg_sort_by(tags).cast(pl.UInt32)).to_series()
+    positions = order.to_numpy()
+    if (positions[1:] < positions[:-1]).any():
+        ranks = np.empty(series.height, dtype=np.uint32)
+        ranks[positions] = np.arange(series.height, dtype=np.uint32)
+        rows = rows.with_columns(pl.Series(SERIES, ranks[numbers.to_numpy()]))
+        series = series[order]
+    keys, times = rows.get_column(SERIES).to_numpy(), rows.get_column("time").to_physical().to_numpy()
+    falling = (keys[1:] < keys[:-1]) | ((keys[1:] == keys[:-1]) & (times[1:] < times[:-1]))
+    return SeriesPoints(series, rows.sort(SERIES, "time") if falling.any() else rows)
+
+
+def _any_there(connection: psycopg.Connection, measurement: Measurement, points: SeriesPoints) -> bool:
     """Whether some of the points are there already, by a sample: a replay is noticed before anything is copied."""
-    step = max(1, points.height // _PROBES)
-    sample = points.select(measurement.key).gather_every(step)
+    sample = SeriesPoints(points.series, points.rows.gather_every(max(1, points.height // _PROBES))).frame()
     types = [sql.SQL("timestamptz[]") if name == "time" else sql.SQL("text[]") for name in measurement.key]
     arrays = sql.SQL(", ").join(sql.SQL("%s::{}").format(type_) for type_ in types)
     row = connection.execute(
@@ -206,22 +256,23 @@ def _any_there(connection: psycopg.Connection, measurement: Measurement, points:
     return row == (True,)
 
 
-def _stage(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> sql.Identifier:
+def _stage(connection: psycopg.Connection, measurement: Measurement, points: SeriesPoints) -> sql.Identifier:
     name = f"staged_{measurement.name}"
     connection.execute(
         sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-            sql.Identifier(name), _names(points.columns), _table(measurement)
+            sql.Identifier(name), _names(_column_names(measurement, points)), _table(measurement)
         )
     )
     staged = sql.Identifier("pg_temp", name)
-    _copy_in(connection, staged, points)
+    _copy_in(connection, staged, measurement, points)
     connection.execute(sql.SQL("ANALYZE {}").format(staged))
     return staged
 
 
-def _upsert(connection: psycopg.Connection, measurement: Measurement, points: pl.DataFrame) -> None:
+def _upsert(connection: psycopg.Connection, measurement: Measurement, points: SeriesPoints) -> None:
     staged = _stage(connection, measurement, points)
-    fields = [name for name in points.columns if name not in measurement.key]
+    names = _column_names(measurement, points)
+    fields = [name for name in names if name not in measurement.key]
     # an absent field leaves what is there, as InfluxDB does; a point that would stay the same is not written again
     merged = [
         sql.SQL("COALESCE({}, {})").format(sql.Identifier("excluded", name), sql.Identifier("kept", name))
@@ -233,7 +284,7 @@ def _upsert(connection: psycopg.Connection, measurement: Measurement, points: pl
             " ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({old}) IS DISTINCT FROM ({new})"
         ).format(
             table=_table(measurement),
-            names=_names(points.columns),
+            names=_names(names),
             staged=staged,
             key=_names(measurement.key),
             changes=sql.SQL(", ").join(
@@ -246,12 +297,59 @@ def _upsert(connection: psycopg.Connection, measurement: Measurement, points: pl
     )
 
 
-def _copy_in(connection: psycopg.Connection, table: sql.Identifier, points: pl.DataFrame) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, _names(points.columns))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for part in points.iter_slices(_COPY_ROWS):
-            # texts in quotes, the empty one too; a null is nothing at all
-            copy.write(part.write_csv(include_header=False, quote_style="non_numeric"))
+def _column_names(measurement: Measurement, points: SeriesPoints) -> list[str]:
+    return [*measurement.tags, *(name for name in points.rows.columns if name != SERIES)]
+
+
+def _copy_in(
+    connection: psycopg.Connection, table: sql.Identifier, measurement: Measurement, points: SeriesPoints
+) -> None:
+    # tags as the server takes them, once per series
+    copy_binary(
+        connection,
+        table,
+        [(name, measurement.column(name).type) for name in points.rows.columns if name != SERIES],
+        points.rows,
+        heads=text_fields(points.series.select(measurement.tags)),
+        head_columns=measurement.tags,
+        head_of_row=SERIES,
+    )
+
+
+def _kind(type_: str) -> Kind:
+    return _KINDS.get(type_, "text")
+
+
+def _condition(tenants: Sequence[str], start: datetime | None, stop: datetime | None) -> sql.Composed:
+    conditions = [sql.SQL("tenant_id = ANY({})").format(sql.Literal(list(tenants)))]
+    if start is not None:
+        conditions.append(sql.SQL('"time" >= {}').format(sql.Literal(start)))
+    if stop is not None:
+        conditions.append(sql.SQL('"time" < {}').format(sql.Literal(stop)))
+    return sql.SQL(" AND ").join(conditions)
+
+
+def _by_series(frame: pl.DataFrame, measurement: Measurement) -> SeriesPoints:
+    """Points told by series. Neighbours are mostly of one series: only where one begins, its tags are looked at."""
+    tags = list(measurement.tags)
+    begins = frame.select(pl.any_horizontal(pl.col(tag) != pl.col(tag).shift() for tag in tags).fill_null(value=True))
+    stretch = begins.to_series().cast(pl.UInt32).cum_sum().to_numpy() - 1
+    first = frame.select(tags).filter(begins.to_series())
+    series = first.unique(maintain_order=True)
+    numbers = first.join(series.with_row_index(SERIES), on=tags, how="left", maintain_order="left").get_column(SERIES)
+    schema = {name: type_ for name, type_ in measurement.schema().items() if name not in tags}
+    # a field that nobody has prepared is absent
+    known = [
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(type_).alias(name)
+        for name, type_ in schema.items()
+    ]
+    strangers = [
+        name
+        for name in frame.columns
+        if name not in measurement.column_names and frame.get_column(name).null_count() < frame.height
+    ]
+    rows = frame.select(pl.Series(SERIES, numbers.to_numpy()[stretch], dtype=pl.UInt32), *known, *strangers)
+    return SeriesPoints(series, rows)
 
 
 def _copy_out(

@@ -92,10 +92,10 @@ def test_numbers_that_only_others_could_have_written_are_read(stores: Settings) 
 
 def test_reading_may_stop_midway(stores: Settings) -> None:
     tenant = new_tenant()
-    many = points(SENSOR_DATA, [reading(tenant, NOON + timedelta(seconds=i), value=float(i)) for i in range(60_000)])
+    many = points(SENSOR_DATA, [reading(tenant, NOON + timedelta(seconds=i), value=float(i)) for i in range(150_000)])
     with open_timeseries(stores) as store:
         store.write(SENSOR_DATA, many)
         frames = store.read(SENSOR_DATA, [tenant])
-        assert next(iter(frames)).height == 50_000
+        assert 50_000 <= next(iter(frames)).height < 150_000
         frames.close()  # type: ignore[attr-defined]
         assert_holds(store, SENSOR_DATA, many, tenant)
