@@ -45,7 +45,26 @@ class Settings(BaseSettings):
     influx_token: SecretStr = Field(default=NO_SECRET, description="A token that may read and write the bucket.")
     influx_org: str = Field(default="energy", description="InfluxDB organisation.")
     influx_bucket: str = Field(default="energy", description="InfluxDB bucket.")
-    influx_timeout_seconds: float = Field(default=60.0, description="Time-out of one request to InfluxDB.")
+    influx_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="For how long one request to InfluxDB may stand still, in seconds."
+    )
+    influx_patience_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="For how long a request is repeated while InfluxDB is busy, silent or breaks connections.",
+    )
+    influx_first_pause_seconds: float = Field(
+        default=0.25, gt=0, description="Pause before the first repetition; doubled from one to the next."
+    )
+    influx_longest_pause_seconds: float = Field(
+        default=30.0, gt=0, description="The longest such pause, where InfluxDB does not ask for a longer one."
+    )
+    influx_connections: int = Field(
+        default=3, ge=1, le=64, description="Requests to InfluxDB at once; each holds one body in memory."
+    )
+    influx_body_lines: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
+    )
     redis_url: SecretStr = Field(default=NO_SECRET, description="Redis 7, e.g. redis://127.0.0.1:6379/0.")
     objects_url: str = Field(default="", description="Object store; empty: a folder below `home`.")
 

@@ -319,10 +319,11 @@ def _check_fields(measurement: Measurement, points: pl.DataFrame, fields: Sequen
         if values.dtype == pl.String() and values.str.contains("\0", literal=True).any():
             raise _refused(measurement, column.name, "A text holds the character 0.")
     # most points have their first field, and then there is nothing to look for
-    nulls = [points.get_column(column.name).null_count() for column in fields]
-    if points.height and all(nulls):
-        if not fields or points.select(pl.all_horizontal(pl.col(c.name).is_null() for c in fields).any()).item():
-            raise _refused(measurement, "", "A point has no field at all.")
+    suspicious = points.height and all(points.get_column(column.name).null_count() for column in fields)
+    if suspicious and (
+        not fields or points.select(pl.all_horizontal(pl.col(c.name).is_null() for c in fields).any()).item()
+    ):
+        raise _refused(measurement, "", "A point has no field at all.")
 
 
 def _are_distinct(series: pl.Series, times: pl.Series) -> bool:

@@ -1,6 +1,6 @@
-"""InfluxDB's line protocol, rendered from frames column by column.
+"""InfluxDB's line protocol, rendered column by column; what all points of a series begin with, once per series.
 
-A line is `measurement,tag=value,… field=value,… time`. What it cannot hold, `checked_points` has refused before.
+A line is `measurement,tag=value,… field=value,… time`. What it cannot hold, `checked_series_points` has refused before.
 """
 
 from __future__ import annotations
@@ -8,57 +8,73 @@ from __future__ import annotations
 import polars as pl
 
 from energy_platform.domain.contracts import Column, Measurement
+from energy_platform.domain.points import SERIES, SeriesPoints
 
 _KEY_SPECIALS = [",", "=", " "]
 _NAME_SPECIALS = [",", " "]
 _TEXT_SPECIALS = ["\\", '"']
 
 
-def lines(measurement: Measurement, points: pl.DataFrame) -> pl.Series:
+def heads(measurement: Measurement, series: pl.DataFrame) -> pl.Series:
+    """What the lines of each series begin with: measurement and tags, and the blank behind them."""
+    # in the order of names, as the server keeps them
+    tags = [_tag(name) for name in sorted(measurement.tags)]
+    head = pl.concat_str(pl.lit(_escaped(measurement.name, _NAME_SPECIALS)), *tags, pl.lit(" "))
+    return series.select(head=head).get_column("head")
+
+
+def lines(measurement: Measurement, points: SeriesPoints) -> pl.Series:
     """One line per point, as text, with the time in microseconds since 1970, UTC.
 
     Args:
         measurement: whose points.
-        points: as `checked_points` gives them.
+        points: as `checked_series_points` gives them.
 
     Returns:
         Lines without line end, in the order of points.
     """
-    return points.select(line=line_expression(measurement, points)).get_column("line")
+    line = _line(measurement, heads(measurement, points.series), points.rows)
+    return points.rows.select(line=line).get_column("line")
 
 
-def body(measurement: Measurement, points: pl.DataFrame) -> bytes:
-    """The lines of all points, as the server takes them."""
-    return "\n".join(lines(measurement, points).to_list()).encode()
+def body(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> bytes:
+    """The lines of all points, as the server takes them.
+
+    Args:
+        measurement: whose points.
+        heads: see `heads`.
+        rows: those of `checked_series_points`, or some of them.
+    """
+    # joined and handed over as bytes: no line ever becomes an object of its own
+    whole = rows.select(body=_line(measurement, heads, rows).str.join("\n"))
+    return whole.get_column("body").cast(pl.Binary).item()
 
 
-def line_expression(measurement: Measurement, points: pl.DataFrame) -> pl.Expr:
-    """The expression of one line. Texts without special characters, and that is most, are taken as they are."""
-    # in the order of names, as the server keeps them
-    tags = [_tag(name, points.get_column(name)) for name in sorted(measurement.tags)]
-    fields = [_field(column, points) for column in measurement.fields if column.name in points.columns]
-    return pl.concat_str(
-        pl.lit(_escaped(measurement.name, _NAME_SPECIALS)),
-        *tags,
-        pl.lit(" "),
+def _line(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> pl.Expr:
+    present = [
+        column
+        for column in measurement.fields
+        if column.name in rows.columns and rows.get_column(column.name).null_count() < rows.height
+    ]
+    fields = [_field(column, rows) for column in present]
+    if any(rows.get_column(column.name).null_count() for column in present):
         # a null is left out, its comma too
-        pl.concat_str(fields, separator=",", ignore_nulls=True),
+        fields = [pl.concat_str(fields, separator=",", ignore_nulls=True)]
+    return pl.concat_str(
+        pl.lit(heads).gather(pl.col(SERIES)),
+        pl.concat_str(fields, separator=",") if len(fields) > 1 else fields[0],
         pl.lit(" "),
-        pl.col("time").dt.epoch("us").cast(pl.String),
+        pl.col("time").to_physical().cast(pl.String),
     )
 
 
-def _tag(name: str, values: pl.Series) -> pl.Expr:
-    value = pl.col(name)
-    if values.str.contains_any(_KEY_SPECIALS).any():
-        value = value.str.replace_many(_KEY_SPECIALS, [f"\\{special}" for special in _KEY_SPECIALS])
+def _tag(name: str) -> pl.Expr:
+    value = pl.col(name).str.replace_many(_KEY_SPECIALS, [f"\\{special}" for special in _KEY_SPECIALS])
     present = pl.concat_str(pl.lit(f",{_escaped(name, _KEY_SPECIALS)}="), value)
-    if (values == "").any():
-        return pl.when(pl.col(name) == "").then(pl.lit("")).otherwise(present)
-    return present
+    return pl.when(pl.col(name) == "").then(pl.lit("")).otherwise(present)
 
 
-def _field(column: Column, points: pl.DataFrame) -> pl.Expr:
+def _field(column: Column, rows: pl.DataFrame) -> pl.Expr:
     value = pl.col(column.name)
     start = f"{_escaped(column.name, _KEY_SPECIALS)}="
     if column.type == "boolean":
@@ -66,7 +82,8 @@ def _field(column: Column, points: pl.DataFrame) -> pl.Expr:
     if column.type in {"float", "integer"}:
         # the shortest text that reads back as the same double; without the mark of an integer it is a float field
         return pl.concat_str(pl.lit(start), value.cast(pl.Float64).cast(pl.String))
-    if points.get_column(column.name).str.contains_any(_TEXT_SPECIALS).any():
+    # most texts have no special characters, and are taken as they are
+    if rows.get_column(column.name).str.contains_any(_TEXT_SPECIALS).any():
         value = value.str.replace_many(_TEXT_SPECIALS, [f"\\{special}" for special in _TEXT_SPECIALS])
     return pl.concat_str(pl.lit(f'{start}"'), value, pl.lit('"'))
 

@@ -1,11 +1,9 @@
-"""What InfluxDB alone can do or refuse: retention, its own words, and a server that is busy or breaks connections."""
+"""What InfluxDB alone can do or refuse: retention, its own words, and what others have written there."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import polars as pl
@@ -16,11 +14,10 @@ from energy_platform.domain.errors import (
     RetentionError,
     SettingError,
     StoreError,
-    StoreUnavailableError,
 )
 from energy_platform.domain.measurements import ENERGY_CONSUMPTION, SENSOR_DATA
 from energy_platform.settings import Settings
-from energy_platform.stores.timeseries.influxdb import BODY_LINES, InfluxTimeSeries
+from energy_platform.stores.timeseries.influxdb import InfluxTimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
 from energy_platform_tests.stores.timeseries.samples import (
     NOON,
@@ -134,97 +131,3 @@ def test_a_field_of_the_name_of_a_tag_opens_no_door(short_lived: Settings, clien
         assert theirs.select("tenant_id", "tenant_id (field)").rows() == [("theirs", "ours")]
         store.delete(SENSOR_DATA, points(SENSOR_DATA, [reading("ours", now)]))
         assert read(store, SENSOR_DATA, "ours", "theirs").height == 1
-
-
-class Trouble(ThreadingHTTPServer):
-    """Stands before the real server: gives the answers in `answers` first, and passes on whatever comes after."""
-
-    daemon_threads = True
-
-    def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Passing)
-        self.target = target
-        self.answers: list[int] = []
-        self.asked = 0
-        self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Passing(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Trouble
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        with self.server.lock:
-            self.server.asked += 1
-            answer = self.server.answers.pop(0) if self.server.answers else None
-        if answer == 0:
-            # the server has taken the points, and nobody hears of it
-            self._pass(content)
-            self.close_connection = True
-        elif answer:
-            self.send_response(answer)
-            self.send_header("Retry-After", "0.01")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        else:
-            passed = self._pass(content)
-            self.send_response(passed.status_code)
-            self.send_header("Content-Length", str(len(passed.content)))
-            self.end_headers()
-            self.wfile.write(passed.content)
-
-    def _pass(self, content: bytes) -> httpx.Response:
-        kept = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
-        return httpx.post(self.server.target + self.path, content=content, headers=kept, trust_env=False, timeout=60)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture
-def trouble(influx: Settings) -> Iterator[Trouble]:
-    with Trouble(influx.influx_url) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-def test_a_busy_server_and_broken_connections_are_tried_again(influx: Settings, trouble: Trouble) -> None:
-    tenant = new_tenant()
-    index = pl.int_range(3 * BODY_LINES, eager=True)
-    written = (
-        points(SENSOR_DATA, [reading(tenant)])
-        .select(pl.all().repeat_by(index.len()).explode())
-        .with_columns(time=pl.lit(NOON) + pl.duration(microseconds=index))
-    )
-    trouble.answers = [503, 0, 429]
-    with open_timeseries(influx.model_copy(update={"influx_url": trouble.url})) as store:
-        store.write(SENSOR_DATA, written)
-        assert trouble.asked == 6
-        assert_holds(store, SENSOR_DATA, written, tenant)
-
-
-def test_trying_again_has_an_end(influx: Settings, trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("energy_platform.stores.timeseries.influxdb._FIRST_PAUSE_SECONDS", 0.001)
-    tenant = new_tenant()
-    one = points(SENSOR_DATA, [reading(tenant)])
-    with open_timeseries(influx.model_copy(update={"influx_url": trouble.url})) as store:
-        trouble.answers = [503] * 6
-        with pytest.raises(StoreUnavailableError, match="503"):
-            store.write(SENSOR_DATA, one)
-        assert trouble.asked == 6
-        trouble.answers = [500]
-        with pytest.raises(StoreError, match="500"):
-            store.write(SENSOR_DATA, one)
-        assert read(store, SENSOR_DATA, tenant).height == 0
-        # an answer that says "taken" and is not 204 is none of InfluxDB's
-        trouble.answers = [200, 200]
-        with pytest.raises(StoreError, match="only 204"):
-            store.write(SENSOR_DATA, one)
-        with pytest.raises(StoreError, match=r"none of InfluxDB's"):
-            read(store, SENSOR_DATA, tenant)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_platform.domain.measurements import ALERTS, SENSOR_DATA
+from energy_platform.domain.points import SeriesPoints
 from energy_platform.stores.timeseries import influxql
 from energy_platform.stores.timeseries.interface import checked_points
-from energy_platform.stores.timeseries.line_protocol import body, lines
+from energy_platform.stores.timeseries.line_protocol import body, heads, lines
 
 TIME = datetime(2024, 3, 1, 12, 0, 0, 1, tzinfo=UTC)
 MICROSECONDS = 1_709_294_400_000_001
@@ -21,7 +22,7 @@ MICROSECONDS = 1_709_294_400_000_001
 def line(**values: object) -> str:
     row = {"tenant_id": "t", "building_id": "B001", "sensor_id": "S1", "sensor_type": "", "time": TIME, **values}
     frame = checked_points(SENSOR_DATA, pl.DataFrame([row], schema_overrides={"time": pl.Datetime("us", "UTC")}))
-    return lines(SENSOR_DATA, frame).item()
+    return lines(SENSOR_DATA, SeriesPoints.of(frame, SENSOR_DATA)).item()
 
 
 def test_tags_stand_in_order_of_their_names_and_an_absent_one_is_left_out() -> None:
@@ -48,9 +49,29 @@ def test_flags_and_times_before_1970() -> None:
           "message": "m", "resolved": False}],
         schema_overrides={"time": pl.Datetime("us", "UTC")},
     ).with_columns(sensor_id=pl.lit(None), severity=pl.lit(None, dtype=pl.String), alert_type=pl.lit(""))  # fmt: skip
-    assert (
-        body(ALERTS, checked_points(ALERTS, frame)) == b'alerts,building_id=B,tenant_id=t message="m",resolved=false -1'
-    )
+    told = SeriesPoints.of(checked_points(ALERTS, frame), ALERTS)
+    expected = b'alerts,building_id=B,tenant_id=t message="m",resolved=false -1'
+    assert body(ALERTS, heads(ALERTS, told.series), told.rows) == expected
+
+
+def test_many_points_of_some_series_some_of_them_with_fields_that_others_lack() -> None:
+    row = {"tenant_id": "t", "building_id": "B", "sensor_id": "S", "sensor_type": ""}
+    rows = [
+        {**row, "value": 1.0, "status": "a", "time": TIME},
+        {**row, "sensor_id": "T", "value": None, "status": 'b"', "time": TIME},
+        {**row, "value": -2.5e-7, "status": None, "time": TIME.replace(microsecond=2)},
+    ]
+    frame = checked_points(SENSOR_DATA, pl.DataFrame(rows, schema_overrides={"time": pl.Datetime("us", "UTC")}))
+    told = SeriesPoints.of(frame, SENSOR_DATA)
+    head = "sensor_data,building_id=B,sensor_id={},tenant_id=t "
+    expected = [
+        head.format("S") + f'value=1.0,status="a" {MICROSECONDS}',
+        head.format("T") + f'status="b\\"" {MICROSECONDS}',
+        head.format("S") + f"value=-2.5e-7 {MICROSECONDS + 1}",
+    ]
+    assert lines(SENSOR_DATA, told).to_list() == expected
+    assert body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows).decode().split("\n") == expected
+    assert body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows[1:2]).decode() == expected[1]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

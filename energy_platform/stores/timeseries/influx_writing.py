@@ -1,0 +1,149 @@
+"""Writing to InfluxDB: a few bodies of lines at once, and the points that the server refuses found one by one."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Final
+
+import httpx
+import polars as pl
+
+from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.errors import StoreError
+from energy_platform.domain.points import SERIES, SeriesPoints
+from energy_platform.stores.timeseries.influx_requests import InfluxRequests, reason_of
+from energy_platform.stores.timeseries.interface import ROW, nothing_refused
+from energy_platform.stores.timeseries.line_protocol import body, heads
+
+#: Answers that say something about the points of a body, and not about the request.
+_ABOUT_POINTS: Final = frozenset({400, 413, 422})
+#: So many requests may be spent to find the refused points of one body.
+_SEARCH_REQUESTS: Final = 1_000
+
+_DROPPED: Final = re.compile(r"\bdropped=(\d+)")
+_CONFLICT: Final = re.compile(r'field type conflict: input field "(.*?)" on measurement ')
+#: What is left out of a reason: the path through the server, and numbers that belong to the whole body.
+_AROUND_REASON: Final = (
+    re.compile(r"^failure writing points to database: "),
+    re.compile(r"^partial write: "),
+    re.compile(r"^dropped \d+ points "),
+    re.compile(r"\s*\bdropped=\d+.*$", re.DOTALL),
+)
+
+
+def write_points(
+    requests: InfluxRequests, measurement: Measurement, points: SeriesPoints, *, connections: int, lines: int
+) -> pl.DataFrame:
+    """Write points; see `TimeSeries.write_points`.
+
+    Each connection renders and sends one body after the other: there are never more bodies than connections, however
+    slow the server is.
+
+    Args:
+        requests: to which server.
+        measurement: whose points.
+        points: as `checked_series_points` gives them.
+        connections: requests at once.
+        lines: of one request.
+    """
+    if not points.height:
+        return nothing_refused()
+    writing = _Writing(requests, measurement, points, lines)
+    connections = min(connections, -(-points.height // lines))
+    if connections == 1:
+        writing.work()
+    else:
+        with ThreadPoolExecutor(connections, thread_name_prefix="influxdb") as pool:
+            futures = [pool.submit(writing.work) for _ in range(connections)]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                writing.stopped.set()
+        if writing.failure:
+            raise writing.failure
+    return pl.concat([nothing_refused(), *writing.refused]).sort(ROW)
+
+
+class _Writing:
+    def __init__(self, requests: InfluxRequests, measurement: Measurement, points: SeriesPoints, lines: int) -> None:
+        self._requests = requests
+        self._measurement = measurement
+        self._heads = heads(measurement, points.series)
+        rows = points.rows.with_row_index(ROW)
+        # points by series cost the server a third less than points in any order, and far more than sorting costs here
+        if rows.height > lines and not rows.get_column(SERIES).is_sorted():
+            rows = rows.sort(SERIES, "time")
+        self._parts: Iterator[pl.DataFrame] = rows.iter_slices(lines)
+        self._lock = threading.Lock()
+        self.refused: list[pl.DataFrame] = []
+        self.failure: BaseException | None = None
+        self.stopped = threading.Event()
+
+    def work(self) -> None:
+        """Write part after part until there are none, or somebody has stopped."""
+        try:
+            while (part := self._next()) is not None:
+                response = self._post(part)
+                if response.status_code in _ABOUT_POINTS:
+                    self._search(part, response)
+        except BaseException as error:
+            with self._lock:
+                # the first that fails ends the others, also those that only wait to ask again: theirs is no news
+                self.failure = self.failure or error
+                self.stopped.set()
+            raise
+
+    def _next(self) -> pl.DataFrame | None:
+        with self._lock:
+            return None if self.stopped.is_set() else next(self._parts, None)
+
+    def _post(self, rows: pl.DataFrame) -> httpx.Response:
+        return self._requests.write(body(self._measurement, self._heads, rows), self.stopped, _ABOUT_POINTS)
+
+    def _search(self, rows: pl.DataFrame, response: httpx.Response) -> None:
+        """Find the points that the server refuses, by halves; the others are written on the way."""
+        found: list[tuple[pl.DataFrame, str]] = []
+        pending = [(rows, response)]
+        asked = 0
+        while pending:
+            rows, response = pending.pop()
+            reason = reason_of(response)
+            dropped = _DROPPED.search(reason)
+            if rows.height == 1 or (dropped and int(dropped[1]) >= rows.height):
+                found.append((rows, _plain(reason)))
+                continue
+            asked += 2
+            if asked > _SEARCH_REQUESTS:
+                raise StoreError(
+                    f"InfluxDB refuses too many points to find them one by one: {_plain(reason)}.",
+                    where=f"{self._requests.place}, {self._measurement.name}",
+                    remedy="Mend the cause and run it again: what was written before is overwritten by itself.",
+                )
+            rows = self._suspects_together(rows, reason)
+            half = rows.height // 2
+            for part in (rows[:half], rows[half:]):
+                answer = self._post(part)
+                if answer.status_code in _ABOUT_POINTS:
+                    pending.append((part, answer))
+        with self._lock:
+            self.refused += [rows.select(ROW, reason=pl.lit(reason)) for rows, reason in found]
+
+    @staticmethod
+    def _suspects_together(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
+        """In an order that has the refused points side by side, so that few halves hold any."""
+        conflict = _CONFLICT.search(reason)
+        if conflict and conflict[1] in rows.columns:
+            # a field's type is a matter of the shard, and that is a span of time
+            return rows.sort(pl.col(conflict[1]).is_null(), "time", maintain_order=True)
+        if "retention" in reason:
+            return rows.sort("time", maintain_order=True)
+        return rows
+
+
+def _plain(reason: str) -> str:
+    for pattern in _AROUND_REASON:
+        reason = pattern.sub("", reason)
+    return reason.strip() or "no reason given"
