@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 import redis
 
+from energy_platform.domain.points import SeriesPoints
 from energy_platform.settings import Settings
-from energy_platform.transfer import load as loading
-from energy_platform.transfer import mapping, staging
+from energy_platform.transfer.timeseries import load as loading
+from energy_platform.transfer.timeseries.staging import Staging
 from energy_platform_tests import oracle
 from energy_platform_tests.promises import target as store
 from energy_platform_tests.promises.pipeline import command, kind_of, load, small_estate, verify
@@ -337,12 +338,12 @@ def write_with(
     opened = open_timeseries(settings)
     kind = type(opened)
     opened.close()
-    write = kind.write
+    write_points = kind.write_points
 
-    def broken(self: Any, measurement: Any, points: pl.DataFrame) -> None:
-        write(self, measurement, change(points))
+    def broken(self: Any, measurement: Any, points: SeriesPoints) -> pl.DataFrame:
+        return write_points(self, measurement, SeriesPoints.of(change(points.frame()), measurement))
 
-    monkeypatch.setattr(kind, "write", broken)
+    monkeypatch.setattr(kind, "write_points", broken)
 
 
 WRITES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
@@ -378,13 +379,12 @@ def test_a_broken_write_turns_the_load_red(
 
 def map_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     """Let the mapping understand something else than the source says: both sides of the proof are wrong alike."""
-    mapped = mapping.mapped_batches
+    split = Staging._split
 
-    def broken(*arguments: Any) -> Any:
-        for batch in mapped(*arguments):
-            yield change(batch) if "time" in batch.columns else batch
+    def broken(self: Staging, batch: pl.DataFrame, *found: Any) -> None:
+        split(self, change(batch), *found)
 
-    monkeypatch.setattr(staging, "mapped_batches", broken)
+    monkeypatch.setattr(Staging, "_split", broken)
 
 
 MAPPINGS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {

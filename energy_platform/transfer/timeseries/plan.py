@@ -13,7 +13,8 @@ from energy_platform.sources.estate import SourceSpec
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import Digest
+from energy_platform.transfer.digests import Digest, meaning_of
+from energy_platform.transfer.mapping import MappingRules, contract_of
 from energy_platform.transfer.survey import retired_sources, source_versions
 from energy_platform.transfer.verdicts import accounts_in, total_accounts
 
@@ -25,7 +26,7 @@ class LoadPlan:
         asset: its name in the ledger.
         specs: the sources that feed it, by their position in the estate.
         entries: of the ledger, by partition.
-        versions: of the sources that are there.
+        versions: of the sources that are there, and of what the estate file says about them.
         retired: names of the sources that are gone but whose figures the ledger knows.
         today: the estate's current local day.
     """
@@ -39,7 +40,14 @@ class LoadPlan:
         self._days = days
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
-        self.versions = source_versions(tuple(self.specs.values()))
+        # the same file means something else where the estate file says so
+        rules = MappingRules(estate, contract_of(name), platform.now)
+        found = source_versions(tuple(self.specs.values()))
+        self.versions = {
+            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}"
+            for spec in self.specs.values()
+            if spec.name in found
+        }
         self.retired = retired_sources(self.specs.values(), self.versions, total_accounts(self.entries.values()))
 
     @property
