@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,15 @@ class Source(ABC):
     def streams(self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1) -> list[Iterator[pl.DataFrame]]:
         """The same rows in at most `count` streams, each in its order, that threads may read at the same time.
 
-        Together they hold every row once. Where the file is not read in pieces there is one stream: `batches`.
+        Together they hold every row once. Of a file that cannot be read in pieces, each takes the batch that is next.
 
         Raises:
             SourceError: the file cannot be read.
         """
-        del count
-        return [self.batches(batch_rows)]
+        if count == 1:
+            return [self.batches(batch_rows)]
+        shared = _Shared(self.batches(batch_rows), count)
+        return [_Turn(shared) for _ in range(count)]
 
     def estimated_rows(self) -> int | None:
         """About how many rows there are, for progress; None where that is not known quickly. Raises SourceError."""
@@ -105,6 +108,51 @@ class Source(ABC):
                 remedy=f"{suggestion(key, columns)}Columns are {listed(columns)}.",
             )
         return columns
+
+
+class _Shared:
+    """Frames that several threads take in turn; the error that ends them is met by all."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame], takers: int) -> None:
+        self._frames = frames
+        self._takers = takers
+        self._turn = threading.Lock()
+        self._error: BaseException | None = None
+
+    def take(self) -> pl.DataFrame | None:
+        with self._turn:
+            if self._error is not None:
+                raise self._error
+            try:
+                return next(self._frames, None)
+            except BaseException as error:
+                self._error = error
+                raise
+
+    def leave(self) -> None:
+        with self._turn:
+            self._takers -= 1
+            if not self._takers and isinstance(self._frames, Generator):
+                # the file is let go
+                self._frames.close()
+
+
+class _Turn(Iterator["pl.DataFrame"]):
+    """One of the streams that share a file; it is closed as generators are."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared: _Shared | None = shared
+
+    def __next__(self) -> pl.DataFrame:
+        frame = self._shared.take() if self._shared is not None else None
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def close(self) -> None:
+        if self._shared is not None:
+            self._shared.leave()
+            self._shared = None
 
 
 def file_status(path: Path, name: str) -> os.stat_result:

@@ -78,8 +78,15 @@ class Utf8Stream(io.RawIOBase):
     def __init__(self, path: Path, name: str, encoding: str, *, skip: int = 0, tail: bytes = b"") -> None:
         super().__init__()
         self._stream = _opened(path, name)
-        self._chunks = self._decoded(encoding, skip, tail)
         self._rest = b""
+        # UTF-8 has been validated as a whole: its bytes pass as they are, uncopied
+        self._direct = encoding == "utf-8"
+        if self._direct:
+            mark = len(codecs.BOM_UTF8) if self._stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+            self._stream.seek(mark + skip)
+            self._chunks = self._plain(tail)
+        else:
+            self._chunks = self._decoded(encoding, skip, tail)
 
     def readable(self) -> bool:
         """It is."""
@@ -91,6 +98,11 @@ class Utf8Stream(io.RawIOBase):
             everything = self._rest + b"".join(self._chunks)
             self._rest = b""
             return everything
+        if self._direct:
+            data = self._stream.read(size)
+            if len(data) == size:
+                return data
+            self._direct, self._rest = False, data
         parts: list[bytes] = []
         missing = size
         while missing:
@@ -108,14 +120,19 @@ class Utf8Stream(io.RawIOBase):
         self._stream.close()
         super().close()
 
+    def _plain(self, tail: bytes) -> Iterator[bytes]:
+        while chunk := self._stream.read(_CHUNK_BYTES):
+            yield chunk
+        if tail:
+            yield tail
+
     def _decoded(self, encoding: str, skip: int, tail: bytes) -> Iterator[bytes]:
-        decode = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+        decoder = codecs.getincrementaldecoder(encoding)()
         first = True
         while True:
             data = self._stream.read(_CHUNK_BYTES)
             last = not data
-            # UTF-8 has been validated as a whole: its bytes pass as they are
-            chunk = decode.decode(data, last).encode() if decode else data
+            chunk = decoder.decode(data, last).encode()
             if first and chunk:
                 chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
             chunk, skip = chunk[skip:], max(0, skip - len(chunk))

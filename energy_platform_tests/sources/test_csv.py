@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -209,6 +210,19 @@ def test_a_whole_number_key_is_told_as_it_is_spelled(path, key):
     assert frame["@order"].to_list() == [30, int(key)]
 
 
+@pytest.mark.parametrize("key", ["0", "-7", "9" * 18])
+def test_a_whole_number_key_that_follows_from_the_order_is_not_told(path, key):
+    frame = next(source(path, f"v,id\na,30\nb,{key}\n", key="id").batches())
+    assert frame["@key"].to_list() == [None, None]
+    assert frame["@order"].to_list() == [30, int(key)]
+
+
+def test_what_the_keys_are_is_found_out_again_when_the_file_changes(path):
+    assert next(source(path, "id\n30\n4\n", key="id").batches())["@order"].to_list() == [30, 4]
+    assert next(source(path, "id\n30\nx4\n", key="id").batches())["@order"].to_list() == [1, 2]
+    assert next(source(path, "a,id\n30,5\n4,6\n", key="id").batches())["@order"].to_list() == [5, 6]
+
+
 @pytest.mark.parametrize("keys", [("30", "x4"), ("30", ""), ("3.0", "4"), ("30", "99999999999999999999")])
 def test_any_other_key_leaves_the_order_of_the_file(path, keys):
     frame = next(source(path, f"v,id\na,{keys[0]}\nb,{keys[1]}\n", key="id").batches())
@@ -234,9 +248,27 @@ def test_rows_of_large_files_are_estimated(path):
     assert opened.estimated_rows() == pytest.approx(300_000, rel=0.02)
 
 
-def test_there_is_one_stream(path):
-    streams = source(path, "a\n1\n2\n3\n").streams(2, 4)
-    assert [[frame["a"].to_list() for frame in stream] for stream in streams] == [[["1", "2"], ["3"]]]
+def test_streams_take_the_batches_in_turn(path):
+    first, second = source(path, "a\n1\n2\n3\n4\n5\n").streams(2, 2)
+    assert next(second)["@order"].to_list() == [1, 2]
+    assert next(first)["@order"].to_list() == [3, 4]
+    assert next(second)["@order"].to_list() == [5]
+    assert list(first) == list(second) == []
+
+
+def test_streams_read_by_threads_hold_every_row_once(path):
+    streams = source(path, "a\n" + "".join(f"{i}\n" for i in range(5000))).streams(10, 3)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda stream: [n for frame in stream for n in frame["@order"]], streams))
+    assert all(numbers == sorted(numbers) for numbers in found)
+    assert sorted(number for numbers in found for number in numbers) == list(range(1, 5001))
+
+
+def test_every_stream_meets_the_error(path):
+    first, second = source(path, "a,b\n1,2\n3\n").streams(1, 2)
+    for stream in (first, second):
+        with pytest.raises(SourceError, match="Row 2 has 1 columns"):
+            list(stream)
 
 
 def test_a_key_that_is_no_column(path):

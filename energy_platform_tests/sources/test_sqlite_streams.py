@@ -204,11 +204,13 @@ def test_streams_are_about_equal_and_can_be_read_by_threads(path):
     assert [number for numbers in found for number in numbers] == [*range(1, 101), *range(4001, 5001)]
 
 
-def test_small_tables_views_and_other_keys_have_one_stream(path):
-    make(path, SCHEMA, "CREATE VIEW seen AS SELECT * FROM t", rows=numbered(10))
+def test_streams_of_small_tables_and_other_keys(path):
+    make(path, SCHEMA, rows=numbered(10))
     assert len(source(path).streams(100, 3)) == 1
     assert len(source(path).streams(5, 3)) == 2
-    assert len(source(path, key="s").streams(5, 3)) == 1
+    by_key = source(path, key="s").streams(3, 2)
+    assert [next(by_key[turn])["@order"].to_list() for turn in (0, 1, 0, 1)] == [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10]]
+    assert [next(stream, None) for stream in by_key] == [None, None]
     make(path, "DELETE FROM t")
     assert [list(stream) for stream in source(path).streams(5, 3)] == [[]]
 
@@ -228,11 +230,10 @@ def test_a_log_that_somebody_may_write_is_read_as_one_snapshot(path, monkeypatch
         writer.commit()
         monkeypatch.setattr(reader, "columnar_frames", None)
         streams = source(path).streams(2, 3)
-        assert len(streams) == 1
         next(streams[0])
         writer.execute("INSERT INTO t VALUES (11, 'newer', 1, NULL)")
         writer.commit()
-        assert sum(frame.height for frame in streams[0]) == 9
+        assert sum(frame.height for stream in streams for frame in stream) == 9
 
 
 def written_by_another_process(path: Path) -> bool:
@@ -300,6 +301,17 @@ def test_a_stream_that_is_left_lets_the_file_go(path):
     del batches
     make(path, "DELETE FROM t")
     assert list(source(path).batches()) == []
+
+
+def test_streams_that_are_closed_let_the_file_go(path):
+    make(path, SCHEMA, rows=numbered(100))
+    for key in (None, "s"):
+        streams = source(path, key).streams(10, 2)
+        assert next(streams[0]).height == 10
+        assert next(streams[1]).height == 10
+        for stream in streams:
+            stream.close()
+        make(path, "UPDATE t SET r = r + 1")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,7 +24,21 @@ _HEADER_BYTES = 1 << 20
 # A row of our own behind the last one: where it does not come back, an open quote has swallowed it.
 _END = "\x1a end of file \x1a"
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
-_OTHERWISE_SPELLED = r"^(\+|-?0[0-9]|-0$)"
+# the text that follows from the number; not `007` or `+7`
+_PLAIN_INTEGER = r"^(?:0|-?[1-9][0-9]{0,17})$"
+
+
+class _Key(Enum):
+    """What the keys of a file are: a text somewhere, or whole numbers, some perhaps spelled in ways of their own."""
+
+    TEXT = auto()
+    NUMBER = auto()
+    SPELLED_NUMBER = auto()
+
+
+# finding out takes a pass over the file: once is enough, as long as nobody touches it
+_KEYS: dict[tuple[Path, str, str, Header, str], _Key] = {}
+_MOST_KEYS = 256
 
 
 class CsvSource(Source):
@@ -38,11 +54,11 @@ class CsvSource(Source):
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows; see `Source.batches`."""
         encoding, header = self._open()
-        by_key = self.spec.key is not None and self._key_is_integer(encoding, header)
+        key = self._key(encoding, header)
         row = 0
         for frame in self._frames(encoding, header, header.names):
             for part in frame.iter_slices(batch_rows):
-                yield self._identified(part, row, by_key=by_key)
+                yield self._identified(part, row, key)
                 row += part.height
 
     def estimated_rows(self) -> int | None:
@@ -60,26 +76,37 @@ class CsvSource(Source):
             return max(0, lines - (1 if head.endswith((b"\n", b"\r")) else 0))
         return round(size * lines / len(head)) if lines else None
 
-    def _identified(self, frame: pl.DataFrame, rows_before: int, *, by_key: bool) -> pl.DataFrame:
+    def _identified(self, frame: pl.DataFrame, rows_before: int, kind: _Key) -> pl.DataFrame:
         order = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64, eager=True)
-        key = pl.lit(None, dtype=pl.String)
+        key = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
         if self.spec.key is not None:
             # no pl.col: names such as `*` and `^a$` are patterns there
             given = frame.get_column(self.spec.key)
-            key = given
-            if by_key:
-                order = given.cast(pl.Int64)
-                # spelled as numbers are, each text follows from its number; `007` and `+7` do not
-                key = given if given.str.contains(_OTHERWISE_SPELLED).any() else pl.lit(None, dtype=pl.String)
+            order = order if kind is _Key.TEXT else given.cast(pl.Int64)
+            key = key if kind is _Key.NUMBER else given
         return frame.with_columns(key.alias(KEY_COLUMN), order.alias(ORDER_COLUMN))
 
-    def _key_is_integer(self, encoding: str, header: Header) -> bool:
-        """Whether every row has a key that is a whole number, so that the key says which row came first."""
-        key = self.spec.key or ""
-        return all(
-            frame.get_column(key).str.contains(_INTEGER).fill_null(value=False).all()
-            for frame in self._frames(encoding, header, (key,))
-        )
+    def _key(self, encoding: str, header: Header) -> _Key:
+        """What the keys of all rows are: where they are whole numbers, they say which row came first."""
+        key = self.spec.key
+        if key is None:
+            return _Key.TEXT
+        place = (self.spec.path, self.version(), encoding, header, key)
+        if place not in _KEYS:
+            if len(_KEYS) >= _MOST_KEYS:
+                _KEYS.clear()
+            _KEYS[place] = self._read_key(encoding, header, key)
+        return _KEYS[place]
+
+    def _read_key(self, encoding: str, header: Header, key: str) -> _Key:
+        kind = _Key.NUMBER
+        for frame in self._frames(encoding, header, (key,)):
+            values = frame.get_column(key)
+            if not values.str.contains(_PLAIN_INTEGER).fill_null(value=False).all():
+                if not values.str.contains(_INTEGER).fill_null(value=False).all():
+                    return _Key.TEXT
+                kind = _Key.SPELLED_NUMBER
+        return kind
 
     def _open(self) -> tuple[str, Header]:
         spec = self.spec

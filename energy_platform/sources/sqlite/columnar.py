@@ -141,19 +141,14 @@ def _frame(batch: pa.RecordBatch, query: ColumnarQuery) -> pl.DataFrame:
         _exact(array, kept_as, expected_text=name in query.texts).alias(name)
         for array, (name, kept_as) in zip(values, query.affinities.items(), strict=True)
     ]
-    order = _series(rowid).alias(ORDER_COLUMN)
-    return pl.DataFrame([*named, order]).select(
-        *(pl.nth(position) for position in range(len(named))),
-        pl.lit(None, dtype=pl.String).alias(KEY_COLUMN),
-        pl.nth(len(named)),
-    )
+    return pl.DataFrame([*named, _nulls(len(rowid)).alias(KEY_COLUMN), _series(rowid).alias(ORDER_COLUMN)])
 
 
 def _exact(array: pa.Array, kept_as: Affinity, *, expected_text: bool) -> pl.Series:
     import pyarrow as pa
 
     if array.null_count == len(array):
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(array))
+        return _nulls(len(array))
     if array.type == pa.int64():
         return _series(array)
     if array.type == pa.float64():
@@ -176,6 +171,10 @@ def _doubles(numbers: pl.Series) -> pl.Series:
     if (numbers == numbers.floor()).all():
         raise InexactError("The numbers may have been whole.")
     return numbers
+
+
+def _nulls(height: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, height)
 
 
 def _series(array: Any) -> pl.Series:

@@ -128,7 +128,7 @@ class SqliteSource(Source):
             layout = self._layout()
             if layout.columnar:
                 return [self._columnar(layout, span, batch_rows) for span in self._spans(layout, batch_rows, count)]
-        return [self.batches(batch_rows)]
+        return super().streams(batch_rows, count)
 
     def _columnar(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
         """Frames by the columnar reader, and by row wherever that one does not give the exact values.
