@@ -166,6 +166,20 @@ class Contract:
         """
         import polars as pl
 
+        checks = self._checks()
+        if not checks:
+            return pl.lit(None, dtype=pl.String)
+        # numbers are chosen from faster than words are
+        words = list(dict.fromkeys(reason for _, reason in checks))
+        first = pl.coalesce(
+            pl.when(condition).then(pl.lit(words.index(reason), dtype=pl.UInt8)) for condition, reason in checks
+        )
+        return first.cat.to(pl.Enum(words)).cast(pl.String)
+
+    def _checks(self) -> list[tuple[pl.Expr, str]]:
+        """What refuses a row, and the reason, in the order in which they count."""
+        import polars as pl
+
         checks: list[tuple[pl.Expr, str]] = []
         for name in self.key:
             column = self.column(name)
@@ -189,12 +203,7 @@ class Contract:
             if column.type in {"text", "json"}:
                 checks.append((value.str.len_bytes() > MAX_TEXT_BYTES, "too_long"))
             if column.type == "text":
-                if column.name in self.key:
-                    # in two steps: a plain set of characters is found in half the time of a pattern that says both
-                    unstorable = value.str.contains(UNSTORABLE_KEY) | value.str.ends_with("\\")
-                else:
-                    unstorable = value.str.contains(UNSTORABLE_TEXT)
-                checks.append((unstorable, "not_allowed"))
+                checks.append((_unstorable(value, in_key=column.name in self.key), "not_allowed"))
         for typed_range in self.typed_ranges:
             value, category = pl.col(typed_range.column), pl.col(typed_range.by)
             for name, (minimum, maximum) in typed_range.limits.items():
@@ -202,14 +211,14 @@ class Contract:
         if self.any_of:
             empty = pl.all_horizontal([pl.col(name).is_null() for name in self.any_of])
             checks.append((empty, "missing_value"))
-        if not checks:
-            return pl.lit(None, dtype=pl.String)
-        # numbers are chosen from faster than words are
-        words = list(dict.fromkeys(reason for _, reason in checks))
-        first = pl.coalesce(
-            pl.when(condition).then(pl.lit(words.index(reason), dtype=pl.UInt8)) for condition, reason in checks
-        )
-        return first.cat.to(pl.Enum(words)).cast(pl.String)
+        return checks
+
+
+def _unstorable(text: pl.Expr, *, in_key: bool) -> pl.Expr:
+    if not in_key:
+        return text.str.contains(UNSTORABLE_TEXT)
+    # in two steps: a plain set of characters is found in half the time of a pattern that says both
+    return text.str.contains(UNSTORABLE_KEY) | text.str.ends_with("\\")
 
 
 @dataclass(frozen=True, slots=True)
