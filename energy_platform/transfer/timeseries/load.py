@@ -126,7 +126,8 @@ class _MeasurementLoad:
             return self._report_as_proven()
         rules = mapping_rules(self.platform, self.name)
         self.contract = cast(Measurement, rules.contract)
-        self.meanings = {spec.name: meaning_of(spec, rules) for spec in self.plan.present.values()}
+        store = self.plan.store
+        self.meanings = {spec.name: f"{meaning_of(spec, rules)}/{store}" for spec in self.plan.present.values()}
         settings = self.platform.settings
         with Staging(rules, self._days_to_stage(), settings.spill_rows, self.options.max_series) as staging:
             with self._phase("reading"):

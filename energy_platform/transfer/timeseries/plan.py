@@ -27,6 +27,7 @@ class LoadPlan:
         specs: the sources that feed it, by their position in the estate.
         entries: of the ledger, by partition.
         versions: of the sources that are there, and of what the estate file says about them.
+        store: which implementation of the time series the figures are of.
         retired: names of the sources that are gone but whose figures the ledger knows.
         today: the estate's current local day.
     """
@@ -40,11 +41,12 @@ class LoadPlan:
         self._days = days
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
-        # the same file means something else where the estate file says so
+        # the same file means something else where the estate file says so, and another store holds nothing of it yet
+        self.store = platform.timeseries.implementation
         rules = MappingRules(estate, contract_of(name), platform.now)
         found = source_versions(tuple(self.specs.values()))
         self.versions = {
-            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}"
+            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}/{self.store}"
             for spec in self.specs.values()
             if spec.name in found
         }
