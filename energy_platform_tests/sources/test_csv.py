@@ -51,6 +51,12 @@ def refused(path: Path, content: bytes | str | None = None, **facts) -> SourceEr
     return caught.value
 
 
+def refused_by(opened: CsvSource) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        rows(opened)
+    return caught.value
+
+
 def test_text_is_kept_as_it_is(path):
     opened = source(path, 'a,b\n 1 ,"x ""y"", z"\n,""\n007,NULL\nnan,"two\r\nlines"\n')
     assert opened.columns() == ("a", "b")
@@ -166,8 +172,32 @@ def test_quotes_that_are_never_closed(path):
     assert "header does not end" in refused(path, 'a,"b\n1,2\n').what
     opened = source(path, 'a,b\n1,2\n3,"4\n' + "5,6\n" * 1000)
     opened.block_bytes = 100
+    assert "row 2 and is never closed" in refused_by(opened).what
+    opened.row_bytes = 100
     with pytest.raises(SourceError, match=r"longer than.*quote that is never closed"):
         rows(opened)
+
+
+def test_rows_that_are_longer_than_a_block(path):
+    table = [(str(i), "x" * (900 if i in {50, 70, 99} else 3)) for i in range(100)]
+    opened = source(path, "a,b\n" + "".join(f"{a},{b}\n" for a, b in table), key="a")
+    opened.block_bytes, opened.row_bytes = 100, 1000
+    assert rows(opened, 7) == table
+    assert [number for frame in opened.batches(7) for number in frame["@order"]] == list(range(100))
+    opened.row_bytes = 500
+    with pytest.raises(SourceError, match=r"A row after row \d+ is longer than"):
+        rows(opened)
+
+
+def test_a_file_that_changes_before_it_is_read_in_larger_blocks(path):
+    opened = source(path, "a,b\n" + "1,2\n" * 1000 + f"3,{'x' * 200}\n")
+    opened.block_bytes = 100
+    batches = opened.batches(10)
+    next(batches)
+    with path.open("a") as stream:
+        stream.write("3,4\n")
+    with pytest.raises(SourceError, match="written while it was read"):
+        list(batches)
 
 
 def test_quotes_inside_of_a_value_are_text(path):

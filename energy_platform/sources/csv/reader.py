@@ -19,13 +19,19 @@ from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, 
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.text import Utf8Stream, detect_encoding
 
-_BLOCK_BYTES = 4 << 20
+# small enough that what allocators keep of past blocks does not add up
+_BLOCK_BYTES = 1 << 20
+_ROW_BYTES = 4 << 20
 _HEADER_BYTES = 1 << 20
 # A row of our own behind the last one: where it does not come back, an open quote has swallowed it.
 _END = "\x1a end of file \x1a"
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
 # the text that follows from the number; not `007` or `+7`
 _PLAIN_INTEGER = r"^(?:0|-?[1-9][0-9]{0,17})$"
+
+
+class _LongRowError(Exception):
+    """A row does not fit into a block."""
 
 
 class _Key(Enum):
@@ -44,8 +50,10 @@ _MOST_KEYS = 256
 class CsvSource(Source):
     """A CSV file. All columns are String; an empty value is null, a quoted empty one is the empty text."""
 
-    #: How much of the file is parsed at once; a single row cannot be longer.
+    #: How much of the file is parsed at once.
     block_bytes = _BLOCK_BYTES
+    #: A single row cannot be longer.
+    row_bytes = _ROW_BYTES
 
     def columns(self) -> tuple[str, ...]:
         """Names of its columns, as the header has them; an unnamed one is the empty text."""
@@ -56,10 +64,9 @@ class CsvSource(Source):
         encoding, header = self._open()
         key = self._key(encoding, header)
         row = 0
-        for frame in self._frames(encoding, header, header.names):
-            for part in frame.iter_slices(batch_rows):
-                yield self._identified(part, row, key)
-                row += part.height
+        for frame in _regrouped(self._frames(encoding, header, header.names), batch_rows):
+            yield self._identified(frame, row, key)
+            row += frame.height
 
     def estimated_rows(self) -> int | None:
         """The size of the file by the mean length of the lines in its first MiB."""
@@ -141,6 +148,22 @@ class CsvSource(Source):
 
     def _frames(self, encoding: str, header: Header, wanted: tuple[str, ...]) -> Iterator[pl.DataFrame]:
         """Blocks of rows with the wanted columns, as String."""
+        version = self.version()
+        given = 0
+        try:
+            for frame in self._blocks(encoding, header, wanted, self.block_bytes, version):
+                yield frame
+                given += frame.height
+        except _LongRowError:
+            # once more in larger blocks, without the rows that are out
+            for frame in self._blocks(encoding, header, wanted, self.row_bytes, version):
+                if given < frame.height:
+                    yield frame.slice(given)
+                given = max(0, given - frame.height)
+
+    def _blocks(
+        self, encoding: str, header: Header, wanted: tuple[str, ...], block_bytes: int, version: str
+    ) -> Iterator[pl.DataFrame]:
         # Arrow refuses two columns of one name, and ours are checked: numbers keep any name out of its way
         names = [str(position) for position in range(len(header.names))]
         picked = [names[header.names.index(name)] for name in wanted]
@@ -155,16 +178,13 @@ class CsvSource(Source):
 
         tail = ("\n" + _END + header.separator * (len(names) - 1) + "\n").encode()
         rows = 0
-        version = self.version()
         last: pl.DataFrame | None = None
         with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail) as stream:
             try:
                 reader = arrow_csv.open_csv(
                     pa.PythonFile(stream, mode="r"),
                     # one thread: only then are rows numbered
-                    read_options=arrow_csv.ReadOptions(
-                        use_threads=False, block_size=self.block_bytes, column_names=names
-                    ),
+                    read_options=arrow_csv.ReadOptions(use_threads=False, block_size=block_bytes, column_names=names),
                     parse_options=arrow_csv.ParseOptions(
                         delimiter=header.separator, newlines_in_values=True, invalid_row_handler=refuse
                     ),
@@ -187,6 +207,8 @@ class CsvSource(Source):
             except (pa.ArrowInvalid, UnicodeDecodeError) as error:
                 if self.version() != version:
                     raise changed(self.spec.name) from None
+                if not refused and "straddl" in str(error) and block_bytes < self.row_bytes:
+                    raise _LongRowError from None
                 raise self._explained(error, refused, rows, len(names)) from None
         if self.version() != version:
             raise changed(self.spec.name)
@@ -217,9 +239,25 @@ class CsvSource(Source):
             )
         if "straddl" in str(error):
             return SourceError(
-                f"A row after row {rows} is longer than {self.block_bytes >> 20} MiB.",
+                f"A row after row {rows} is longer than {self.row_bytes >> 20} MiB.",
                 where=name,
                 remedy="Look for a quote that is never closed.",
             )
         message = re.sub(r"\s+", " ", str(error))
         return SourceError(f"After row {rows} it is no valid CSV: {message}.", where=name, remedy="Export it again.")
+
+
+def _regrouped(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of `rows`, the last one excepted."""
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for frame in frames:
+        waiting.append(frame)
+        height += frame.height
+        if height >= rows:
+            whole = pl.concat(waiting, rechunk=True)
+            full = height - height % rows
+            yield from whole.head(full).iter_slices(rows)
+            waiting, height = [whole.slice(full)], height - full
+    if height:
+        yield pl.concat(waiting, rechunk=True)
