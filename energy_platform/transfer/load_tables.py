@@ -6,6 +6,11 @@ Data, quarantine and ledger are written in one transaction, so a kill leaves eit
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import polars as pl
 import psycopg
@@ -18,27 +23,27 @@ from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate
 from energy_platform.stores.postgres import ledger, quarantine, rows
-from energy_platform.stores.postgres.copying import canonical_json
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
+from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.judging import AccountsByDay, judge, merged, refused_accounts, summaries_by_day_and_source
-from energy_platform.transfer.load import (
+from energy_platform.transfer.judging import Accounts, judge, merged, refused_accounts
+from energy_platform.transfer.mapping import DAY, SOURCE, MappingRules
+from energy_platform.transfer.model_files import model_rows
+from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
-    WITHHELD_RATIO,
-    WITHHELD_ROWS,
     LoadOptions,
     Log,
-    explain,
+    is_withheld,
     not_loaded,
     silent,
     too_many_refused,
 )
-from energy_platform.transfer.mapping import DAY, MappingRules
-from energy_platform.transfer.model_files import model_rows
+from energy_platform.transfer.progress import Phase, Step
 from energy_platform.transfer.refusals import quarantine_rows
-from energy_platform.transfer.staging import Staging
+from energy_platform.transfer.staging import Staging, with_canonical_json
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
+from energy_platform.transfer.timeseries.proof import explain
 from energy_platform.transfer.verdicts import LoadReport, accounts_in, facts_of, summary_in, total_accounts, verdict_of
 
 #: Tables that are there in every estate: where no source names their rows, they follow from the data.
@@ -66,11 +71,14 @@ def load_table(
 class ExpectedTable:
     """What a table must hold for an estate, by its sources and by what follows from the data.
 
+    A context manager: what does not fit into memory stands in temporary files, which go when it ends, or with it.
+
     Attributes:
-        standing: rows of the contract, with `@source` and `@day`; derived rows have source -1.
-        accounts: by source.
+        contract: of the table.
+        positions: its sources by their position in the estate.
+        accounts: by position.
         refused: rows for the quarantine.
-        versions: of the sources.
+        tenants: of the rows that must stand.
     """
 
     def __init__(self, platform: Platform, name: str, options: LoadOptions, retired: set[str]) -> None:
@@ -79,26 +87,61 @@ class ExpectedTable:
         self.positions = {estate.sources.index(spec): spec for spec in estate.sources_of(name)}
         survey = platform.survey()
         rules = MappingRules(estate, self.contract, platform.now, building_of_sensor=survey.building_of_sensor)
-        with Staging(rules, None, platform.settings.spill_rows) as staging:
-            for position, spec in self.positions.items():
-                if spec.name not in retired:
-                    staging.read(spec, position, platform.settings.batch_rows, options.progress)
-            frames = list(staging.chunks())
-            refused = staging.refused
-        accepted = pl.concat(frames) if frames else None
-        self.accounts: AccountsByDay = refused_accounts(refused)
-        self.refused = quarantine_rows(refused, self.positions)
-        if accepted is not None:
-            judged = judge(accepted, self.contract)
-            self.accounts = merged(self.accounts, judged.accounts)
-            self.refused = pl.concat([self.refused, quarantine_rows(judged.conflicts, self.positions)])
-            accepted = judged.standing.select(*self.contract.column_names, "@source", DAY)
+        self._staging = Staging(rules, platform.settings.spill_rows)
+        for position, spec in self.positions.items():
+            if spec.name not in retired:
+                self._staging.read(
+                    spec,
+                    position,
+                    platform.settings.batch_rows,
+                    asset=f"postgres/{name}",
+                    progress=options.progress,
+                )
+        refused = self._staging.refused
+        self.accounts: Accounts = refused_accounts(refused)
+        to_quarantine = [quarantine_rows(refused, self.positions)]
         derived = _derived(name, platform, survey)
-        parts = [part for part in (accepted, derived) if part is not None]
-        together = pl.concat(parts) if parts else _without_source(self.contract.empty())
-        self.standing = _canonical_json(
-            together.unique(list(self.contract.key), keep="first", maintain_order=True), self.contract
-        )
+        self.tenants: set[str] = set()
+        self._chunks: list[pl.DataFrame | Path] = []
+        for chunk in self._staging.chunks():
+            judged = judge(chunk, self.contract)
+            self.accounts = merged(self.accounts, judged.accounts)
+            if judged.conflicts.height:
+                to_quarantine.append(quarantine_rows(judged.conflicts, self.positions))
+            self._keep(judged.standing.select(*self.contract.column_names, SOURCE))
+            if derived is not None:
+                keys = judged.standing.select(self.contract.key)
+                derived = derived.join(keys, on=list(self.contract.key), how="anti", nulls_equal=True)
+        if derived is not None and derived.height:
+            derived = derived.unique(list(self.contract.key), keep="first", maintain_order=True)
+            self._keep(with_canonical_json(derived, self.contract))
+        self.refused = pl.concat(to_quarantine)
+
+    def __enter__(self) -> Self:
+        """The same."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove temporary files."""
+        self._staging.close()
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """The rows that must stand, in pieces: the contract's columns and `@source` (-1: derived from the data)."""
+        for chunk in self._chunks:
+            yield pl.read_ipc(chunk) if isinstance(chunk, Path) else chunk
+
+    @property
+    def standing(self) -> pl.DataFrame:
+        """All `chunks` as one frame."""
+        empty = self.contract.empty().with_columns(pl.lit(-1, dtype=pl.Int32).alias(SOURCE))
+        return pl.concat([empty, *self.chunks()])
+
+    def _keep(self, standing: pl.DataFrame) -> None:
+        self.tenants.update(standing.get_column("tenant_id").unique())
+        # in the order of the primary key, in which COPY is fastest
+        self._chunks.append(self._staging.kept(rows.in_key_order(standing, self.contract)))
 
 
 def _derived(name: str, platform: Platform, survey: Survey) -> pl.DataFrame | None:
@@ -120,13 +163,7 @@ def _derived(name: str, platform: Platform, survey: Survey) -> pl.DataFrame | No
 
 
 def _without_source(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.lit(-1, dtype=pl.Int32).alias("@source"), pl.lit(None, dtype=pl.Date).alias(DAY))
-
-
-def _canonical_json(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """JSON columns in the one form that both sides of a proof are compared in."""
-    columns = [column.name for column in contract.columns if column.type == "json"]
-    return frame.with_columns(pl.col(name).map_elements(canonical_json, return_dtype=pl.String) for name in columns)
+    return frame.with_columns(pl.lit(-1, dtype=pl.Int32).alias(SOURCE))
 
 
 class _TableLoad:
@@ -156,9 +193,9 @@ class _TableLoad:
             self.report.verdicts = [verdict_of(entry, skipped=True)]
             self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
             return self.report
-        expected = ExpectedTable(self.platform, self.name, self.options, self.retired)
-        self._check_ratio(expected)
-        self._load(expected)
+        with ExpectedTable(self.platform, self.name, self.options, self.retired) as expected:
+            self._check_ratio(expected)
+            self._load(expected)
         return self.report
 
     def _versions(self) -> dict[str, str]:
@@ -169,61 +206,84 @@ class _TableLoad:
         return source_versions(specs)
 
     def _check_ratio(self, expected: ExpectedTable) -> None:
-        for (_day, position), account in sorted(expected.accounts.items(), key=lambda item: item[0][1]):
+        for position, account in sorted(expected.accounts.items()):
             if account.read and account.quarantined / account.read > self.options.max_error_ratio:
-                expected.accounts = {place: not_loaded(each) for place, each in expected.accounts.items()}
+                expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
                 error = too_many_refused(expected.positions[position], account, self.options.max_error_ratio)
                 with self.platform.postgres.connection() as connection:
                     if self.entry is None or not self.entry.proven:
-                        ledger.record(connection, [self._entry(expected, Summary(), error.what)])
+                        by_source = _by_source(expected.chunks(), expected.contract)
+                        ledger.record(connection, [self._entry(expected, Summary(), by_source, error.what)])
                     self._quarantine(connection, expected)
                 raise error
 
     def _withheld(self, expected: ExpectedTable) -> str:
-        for (_day, position), account in expected.accounts.items():
-            if account.quarantined >= WITHHELD_ROWS and account.quarantined > WITHHELD_RATIO * account.read:
+        for position, account in expected.accounts.items():
+            if is_withheld(account):
                 spec = expected.positions[position]
                 return f"withheld: {account.quarantined} of {account.read} rows of {spec.name} were refused"
         return ""
 
     def _load(self, expected: ExpectedTable) -> None:
-        contract, standing = expected.contract, expected.standing
+        contract = expected.contract
         tenants = self.platform.survey().tenants
-        withheld = self._withheld(expected)
+        reason = self._withheld(expected)
         with self.platform.postgres.connection() as connection:
-            if withheld:
-                expected.accounts = {place: not_loaded(each) for place, each in expected.accounts.items()}
-                reason, summary = withheld, Summary()
+            if reason:
+                expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
+                summary, by_source = Summary(), _by_source(expected.chunks(), contract)
             else:
-                ours = without_shared(connection, contract, standing, self.estate.code)
-                summary = Summary.of(ours, contract.columns)
-                self.log(f"writing {ours.height} rows to {self.asset}")
-                rows.write_rows(connection, contract, self.estate.code, ours.select(contract.column_names))
-                self.report.rows_written = ours.height
-                found = table_summary(connection, contract, tenants, self.estate.code)
+                summary, by_source = self._write(connection, expected)
+                found = Summary()
+                for part in _held(connection, contract, tenants, self.estate.code):
+                    found += Summary.of(part, contract.columns)
+                    self._step("proving", part.height, summary.rows)
                 if self.retired and self.entry is not None:
-                    summary = summary_in(self.entry) if not ours.height else summary
+                    summary = summary_in(self.entry) if not summary.rows else summary
                 reason = explain(summary.differences(found), summary, found)
-            entry = self._entry(expected, summary, reason)
+            entry = self._entry(expected, summary, by_source, reason)
             self._quarantine(connection, expected)
             ledger.record(connection, [entry])
         self.report.verdicts = [verdict_of(entry)]
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
 
+    def _write(self, connection: psycopg.Connection, expected: ExpectedTable) -> tuple[Summary, dict[int, Summary]]:
+        """Write what must stand; what it adds up to is found out while the server takes it."""
+        contract = expected.contract
+        shared = rows.holds_others(connection, contract, sorted(expected.tenants), self.estate.code)
+        writer = rows.TableWriter(connection, contract, self.estate.code)
+        total = Summary()
+        by_source: dict[int, Summary] = {}
+        with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
+            for chunk in expected.chunks():
+                counted = pool.submit(_by_source, iter([chunk]), contract)
+                ours = without_shared(connection, contract, chunk, self.estate.code) if shared else chunk
+                self.log(f"writing {ours.height} rows to {self.asset}")
+                writer.write(ours)
+                self.report.rows_written += ours.height
+                self._step("writing", ours.height)
+                for source, summary in counted.result().items():
+                    by_source[source] = by_source.get(source, Summary()) + summary
+                if shared:
+                    total += Summary.of(ours, contract.columns)
+        return total if shared else sum(by_source.values(), Summary()), by_source
+
+    def _step(self, phase: Phase, done: int, total: int | None = None) -> None:
+        if self.options.progress is not None:
+            self.options.progress(Step(self.asset, phase, self.asset, done, total))
+
     def _quarantine(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
         quarantine.replace(connection, self.estate.code, self.asset, WHOLE, expected.refused.drop(DAY), self.run_id)
 
-    def _entry(self, expected: ExpectedTable, summary: Summary, reason: str) -> LedgerEntry:
-        accounts = {expected.positions[position].name: account for (_, position), account in expected.accounts.items()}
+    def _entry(
+        self, expected: ExpectedTable, summary: Summary, by_source: dict[int, Summary], reason: str
+    ) -> LedgerEntry:
+        accounts = {expected.positions[position].name: account for position, account in expected.accounts.items()}
         for spec in self.specs:
             accounts.setdefault(spec.name, Account())
         if self.entry is not None:
             accounts.update({n: a for n, a in total_accounts([self.entry]).items() if n in self.retired})
-        by_source = {
-            expected.positions[position].name: part
-            for (_, position), part in summaries_by_day_and_source(expected.standing, expected.contract).items()
-            if position >= 0
-        }
+        named = {expected.positions[source].name: part for source, part in by_source.items() if source >= 0}
         return LedgerEntry(
             estate=self.estate.code,
             asset=self.asset,
@@ -233,7 +293,7 @@ class _TableLoad:
             reason=reason,
             rows=summary.rows,
             fingerprint=summary.fingerprint_text,
-            facts=facts_of(summary, accounts, by_source, self.versions),
+            facts=facts_of(summary, accounts, named, self.versions),
             run_id=self.run_id,
             seconds=0.0,
             recorded_at=None,
@@ -244,13 +304,15 @@ def without_shared(
     connection: psycopg.Connection, contract: Contract, standing: pl.DataFrame, estate: str
 ) -> pl.DataFrame:
     """Rows that another estate has not loaded already; one that it has with other content is refused."""
+    tenants = standing.get_column("tenant_id").unique().to_list()
+    if not rows.holds_others(connection, contract, tenants, estate):
+        return standing
     keys = list(contract.key)
-    others = rows.owners(connection, contract, standing.select(keys))
-    others = others.filter(pl.col("estate") != estate)
+    others = rows.owners(connection, contract, standing.select(keys), estate=estate)
     if others.is_empty():
         return standing
     shared = standing.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-    theirs = rows.read_rows(connection, contract, standing.get_column("tenant_id").unique().to_list())
+    theirs = rows.read_rows(connection, contract, tenants)
     theirs = theirs.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
     named = shared.filter(pl.col("@source") >= 0).sort(keys)
     theirs = theirs.join(named.select(keys), on=keys, how="semi", nulls_equal=True).sort(keys)
@@ -271,6 +333,30 @@ def without_shared(
 
 def table_summary(connection: psycopg.Connection, contract: Contract, tenants: tuple[str, ...], estate: str) -> Summary:
     """What a table holds of the estate's tenants: rows of this estate, and rows that no known estate has loaded."""
-    known = ledger.estates(connection) - {estate}
-    found = rows.read_rows(connection, contract, list(tenants))
-    return Summary.of(found.filter(~pl.col("estate").is_in(sorted(known))), contract.columns)
+    found = Summary()
+    for part in _held(connection, contract, tenants, estate):
+        found += Summary.of(part, contract.columns)
+    return found
+
+
+def standing_summary(connection: psycopg.Connection, expected: ExpectedTable, estate: str) -> Summary:
+    """What a table must hold, without the rows that another estate has loaded already: see `without_shared`."""
+    found = Summary()
+    for chunk in expected.chunks():
+        found += Summary.of(without_shared(connection, expected.contract, chunk, estate), expected.contract.columns)
+    return found
+
+
+def _held(
+    connection: psycopg.Connection, contract: Contract, tenants: tuple[str, ...], estate: str
+) -> Iterator[pl.DataFrame]:
+    others = sorted(ledger.estates(connection) - {estate})
+    return prefetched(rows.stream_rows(connection, contract, tenants, without=others))
+
+
+def _by_source(chunks: Iterator[pl.DataFrame], contract: Contract) -> dict[int, Summary]:
+    found: dict[int, Summary] = {}
+    for chunk in chunks:
+        for (source,), summary in Summary.by_group(chunk, [SOURCE], contract.columns).items():
+            found[source] = found.get(source, Summary()) + summary
+    return found

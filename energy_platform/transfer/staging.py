@@ -1,49 +1,71 @@
-"""Staging: the rows of a target, gathered by local day before anything is written.
+"""Staging: the rows of a table, read and mapped before anything is written.
 
-A day is judged whole before its first write, whatever the order of rows in the files. What does not fit into memory
-goes to temporary files, sorted by day, so that memory does not grow with the range.
+What does not fit into memory goes to temporary files by the hash of its key, so that rows with one key stand together
+and memory does not grow with the table.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, NamedTuple, Self
 
 import polars as pl
 
-from energy_platform.domain.days import DayRange
+from energy_platform.domain.contracts import Contract
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, mapped_batches
+from energy_platform.stores.postgres.copying import canonical_json
+from energy_platform.transfer.concurrency import prefetched, worked
+from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, map_batch
+from energy_platform.transfer.progress import Progress, Step
 
-#: Called with a source's name and how many rows of it were read since the last call.
-Progress = Callable[[str, int], None]
+#: Where a row came from: its stream and batch, in the order of the source.
+PLACE: Final = "@place"
+REFUSED_SCHEMA: Final = {
+    "tenant_id": pl.String,
+    SOURCE: pl.Int32,
+    KEY: pl.String,
+    ORDER: pl.Int64,
+    REASON: pl.String,
+    RAW: pl.String,
+    DAY: pl.Date,
+}
+_STREAMS: Final = 2
+_BUCKETS: Final = 64
+_SPILLS: Final = 8
+_SEED: Final = 0x51ED270B
+
+
+class _Part(NamedTuple):
+    rows_read: int
+    accepted: list[pl.DataFrame]
+    refused: list[pl.DataFrame]
 
 
 class Staging:
-    """Accepted and refused rows of one target, by day. A context manager: temporary files go when it ends.
+    """Accepted and refused rows of one table. A context manager: temporary files go when it ends.
 
-    Attributes:
-        refused: frame tenant_id, @source, @key, @order, @reason, @raw, @day of the refused rows of the chosen days and
-            of the rows that fall on no day.
-        days: every local day on which the sources hold a row, chosen or not, and how many.
+    Args:
+        rules: of the mapping; its contract is a table's.
+        spill_rows: accepted rows that are held in memory at most.
     """
 
-    def __init__(self, rules: MappingRules, days: DayRange | None, spill_rows: int) -> None:
+    def __init__(self, rules: MappingRules, spill_rows: int) -> None:
         self._rules = rules
-        self._chosen = days
         self._spill_rows = spill_rows
+        self._staged = [*rules.contract.column_names, SOURCE, ORDER, KEY, PLACE]
         self._memory: list[pl.DataFrame] = []
         self._memory_rows = 0
-        self._files: list[Path] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._refused: list[pl.DataFrame] = []
-        self.days: dict[date, int] = {}
-        self.accepted_by_day: dict[date | None, int] = {}
+        self._files: list[list[Path]] = [[] for _ in range(_BUCKETS)]
+        self._kept = 0
+        self._folder: Path | None = None
+        self._removal: weakref.finalize[..., Staging] | None = None
 
     def __enter__(self) -> Self:
         """Start staging."""
@@ -53,84 +75,117 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove temporary files."""
-        if self._folder is not None:
-            self._folder.cleanup()
+        self.close()
 
-    def read(self, spec: SourceSpec, position: int, batch_rows: int, progress: Progress | None = None) -> None:
-        """Map and stage all rows of a source."""
-        for batch in mapped_batches(open_source(spec), position, self._rules, batch_rows):
-            self._add(batch)
+    def close(self) -> None:
+        """Remove temporary files; they also go with the object."""
+        self._memory = []
+        if self._removal is not None:
+            self._removal()
+
+    def read(
+        self, spec: SourceSpec, position: int, batch_rows: int, *, asset: str = "", progress: Progress | None = None
+    ) -> None:
+        """Read, map and stage all rows of a source."""
+        source = open_source(spec)
+        total = source.estimated_rows() if progress is not None else None
+        streams = [_placed(stream, number) for number, stream in enumerate(source.streams(batch_rows, _STREAMS))]
+        if len(streams) == 1:
+            # a thread that reads, and one that maps
+            streams = [prefetched(streams[0])]
+        for part in worked(streams, lambda placed: self._part(*placed, spec, position)):
+            self._refused += part.refused
+            for rows in part.accepted:
+                self._memory.append(rows)
+                self._memory_rows += rows.height
+            # once there are files, smaller ones follow: memory is highest at the first
+            if self._memory_rows >= (self._spill_rows // _SPILLS if self._folder else self._spill_rows):
+                self._spill()
             if progress is not None:
-                progress(spec.name, batch.height)
+                progress(Step(asset, "reading", spec.name, part.rows_read, total))
 
     @property
     def refused(self) -> pl.DataFrame:
-        """See the class."""
-        schema = {
-            "tenant_id": pl.String,
-            SOURCE: pl.Int32,
-            KEY: pl.String,
-            ORDER: pl.Int64,
-            REASON: pl.String,
-            RAW: pl.String,
-            DAY: pl.Date,
-        }
-        return pl.concat(self._refused) if self._refused else pl.DataFrame(schema=schema)
+        """Rows that the contract refused: columns of `REFUSED_SCHEMA`."""
+        return pl.concat(self._refused) if self._refused else pl.DataFrame(schema=REFUSED_SCHEMA)
 
     def chunks(self) -> Iterator[pl.DataFrame]:
-        """The accepted rows: frames of whole days, in the order of days, about `spill_rows` rows at most each.
+        """The accepted rows, once, in pieces that hold all rows of a key; which of two came first: see `first_come`.
 
-        Rows within a frame are sorted by day, source and order in the source. A table, which has no days, is one frame.
+        Besides the contract's columns they hold `@source`, `@order`, `@key` and `@place`.
         """
-        if not self._files:
+        if self._folder is None:
             if self._memory:
-                yield pl.concat(self._memory).sort(DAY, SOURCE, ORDER, maintain_order=True)
+                rows, self._memory = pl.concat(self._memory), []
+                yield rows
             return
         self._spill()
-        for days in self._day_groups():
-            frame = pl.scan_parquet(self._files).filter(pl.col(DAY).is_in(days)).collect()
-            yield frame.sort(DAY, SOURCE, ORDER, maintain_order=True)
+        for paths in self._files:
+            if paths:
+                yield pl.concat([pl.read_ipc(path) for path in paths])
+                for path in paths:
+                    path.unlink()
 
-    def _add(self, batch: pl.DataFrame) -> None:
-        for day, rows in batch.group_by(DAY).len().iter_rows():
-            if day is not None:
-                self.days[day] = self.days.get(day, 0) + rows
-        if self._chosen is not None:
-            day = pl.col(DAY)
-            batch = batch.filter(day.is_null() | day.is_between(self._chosen.first, self._chosen.last))
-        refused = batch.filter(pl.col(REASON).is_not_null())
-        if refused.height:
-            self._refused.append(refused.select("tenant_id", SOURCE, KEY, ORDER, REASON, RAW, DAY))
-            batch = batch.filter(pl.col(REASON).is_null())
-        if batch.is_empty():
-            return
-        for day, rows in batch.group_by(DAY).len().iter_rows():
-            self.accepted_by_day[day] = self.accepted_by_day.get(day, 0) + rows
-        self._memory.append(batch.drop(REASON, RAW))
-        self._memory_rows += batch.height
-        if self._memory_rows >= self._spill_rows and None not in self.accepted_by_day:
-            self._spill()
+    def kept(self, rows: pl.DataFrame) -> pl.DataFrame | Path:
+        """The same rows; in a temporary file, where the table does not fit into memory."""
+        if self._folder is None:
+            return rows
+        self._kept += 1
+        path = self._folder / f"kept-{self._kept:06d}.arrow"
+        rows.write_ipc(path, compression="lz4")
+        return path
+
+    def _part(self, place: int, raw: pl.DataFrame, spec: SourceSpec, position: int) -> _Part:
+        accepted: list[pl.DataFrame] = []
+        refused: list[pl.DataFrame] = []
+        for batch in map_batch(raw, spec, position, self._rules):
+            rows = batch
+            if batch.get_column(REASON).null_count() < batch.height:
+                refused.append(batch.filter(pl.col(REASON).is_not_null()).select(list(REFUSED_SCHEMA)))
+                rows = batch.filter(pl.col(REASON).is_null())
+            if rows.height:
+                rows = with_canonical_json(rows, self._rules.contract)
+                accepted.append(rows.with_columns(pl.lit(place, dtype=pl.UInt64).alias(PLACE)).select(self._staged))
+        return _Part(raw.height, accepted, refused)
 
     def _spill(self) -> None:
         if not self._memory:
             return
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="energy-platform-staging-")
-        path = Path(self._folder.name) / f"{len(self._files):06d}.parquet"
-        pl.concat(self._memory).sort(DAY, maintain_order=True).write_parquet(
-            path, compression="lz4", row_group_size=50_000
-        )
-        self._files.append(path)
-        self._memory, self._memory_rows = [], 0
+            self._folder = Path(tempfile.mkdtemp(prefix="energy-platform-staging-"))
+            self._removal = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        rows, self._memory, self._memory_rows = pl.concat(self._memory), [], 0
+        bucket = key_hashes(rows, self._rules.contract) % _BUCKETS
+        for (number,), part in (
+            rows.with_columns(bucket.alias("@bucket")).partition_by("@bucket", as_dict=True, include_key=False).items()
+        ):
+            paths = self._files[int(str(number))]
+            path = self._folder / f"{number}-{len(paths):06d}.arrow"
+            part.write_ipc(path, compression="lz4")
+            paths.append(path)
 
-    def _day_groups(self) -> Iterator[Sequence[date]]:
-        group: list[date] = []
-        rows = 0
-        for day in sorted(day for day in self.accepted_by_day if day is not None):
-            if group and rows + self.accepted_by_day[day] > self._spill_rows:
-                yield group
-                group, rows = [], 0
-            group.append(day)
-            rows += self.accepted_by_day[day]
-        if group:
-            yield group
+
+def key_hashes(rows: pl.DataFrame, contract: Contract) -> pl.Series:
+    """A number for each row's key. Keys with different numbers are different; the others are to be compared."""
+    return rows.select(contract.key).hash_rows(_SEED)
+
+
+def first_come(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in the order of sources in the estate, and of rows in their source."""
+    return rows.sort(SOURCE, ORDER, PLACE, maintain_order=True)
+
+
+def with_canonical_json(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """JSON columns in the one form that both sides of a proof are compared in."""
+    spelled: list[pl.Series] = []
+    for column in contract.columns:
+        if column.type == "json" and (texts := rows.get_column(column.name)).null_count() < rows.height:
+            distinct = texts.unique().drop_nulls()
+            forms = pl.Series([canonical_json(text) for text in distinct], dtype=pl.String)
+            spelled.append(texts.replace_strict(distinct, forms, default=None, return_dtype=pl.String))
+    return rows.with_columns(spelled)
+
+
+def _placed(stream: Iterator[pl.DataFrame], number: int) -> Iterator[tuple[int, pl.DataFrame]]:
+    for batch, raw in enumerate(stream):
+        yield (number << 32) + batch, raw

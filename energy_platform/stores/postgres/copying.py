@@ -75,7 +75,7 @@ def copy_in(connection: psycopg.Connection, table: sql.Composable, frame: pl.Dat
     Raises:
         StoreError: a text holds the NUL character, which PostgreSQL cannot keep.
     """
-    _refuse_nul(frame)
+    refuse_nul(frame)
     if frame.width == 1:
         # a line that is nothing but `\.` would end the copy, and an empty one would be passed over
         raise ValueError("A frame of one column cannot be copied.")
@@ -183,7 +183,8 @@ def _parsed(csv: bytes, columns: Mapping[str, ColumnType]) -> pl.DataFrame:
     return frame.with_columns(spelled)
 
 
-def _refuse_nul(frame: pl.DataFrame) -> None:
+def refuse_nul(frame: pl.DataFrame) -> None:
+    """Raise StoreError where a text holds the NUL character, which PostgreSQL cannot keep."""
     for name, type_ in frame.schema.items():
         if type_ == pl.String() and frame[name].str.contains("\x00", literal=True).any():
             raise StoreError(

@@ -99,10 +99,11 @@ def gather(
 def _leaves(connection: psycopg.Connection, table: tuple[str, str]) -> list[_Leaf]:
     rows = connection.execute(
         "SELECT n.nspname, c.relname, pg_relation_size(c.oid), pg_table_size(c.oid),"
-        " pg_get_expr(c.relpartbound, c.oid) FROM pg_partition_tree(to_regclass(%s)) AS tree"
-        " JOIN pg_class AS c ON c.oid = tree.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE tree.isleaf ORDER BY c.relname",
-        [sql.Identifier(*table).as_string(connection)],
+        " pg_get_expr(c.relpartbound, c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        # a table that is not partitioned is no tree at all
+        " WHERE c.oid = to_regclass(%s) AND c.relkind = 'r'"
+        " OR c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass(%s)) WHERE isleaf) ORDER BY c.relname",
+        [sql.Identifier(*table).as_string(connection)] * 2,
     ).fetchall()
     leaves: list[_Leaf] = []
     for schema, name, main, with_long_texts, bounds in rows:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import polars as pl
 import psycopg
@@ -10,7 +12,22 @@ from psycopg import sql
 
 from energy_platform.domain.contracts import ColumnType, Contract, Measurement
 from energy_platform.domain.errors import OwnershipError
-from energy_platform.stores.postgres.copying import names_of, read_frame, stage
+from energy_platform.domain.fingerprints import row_hashes
+from energy_platform.stores.postgres.binary import copy_binary
+from energy_platform.stores.postgres.copying import canonical_json, names_of, read_frame, refuse_nul, stage
+from energy_platform.stores.postgres.gathering import Kind, gather
+
+#: From so many rows on it pays to look at what is there before they are sent.
+_MANY_ROWS: Final = 10_000
+_PROBES: Final = 200
+#: As what columns are read; JSON as text.
+_KINDS: Final[Mapping[ColumnType, Kind]] = {
+    "float": "float",
+    "integer": "integer",
+    "boolean": "boolean",
+    "time": "time",
+    "date": "date",
+}
 
 
 def table_of(contract: Contract) -> sql.Identifier:
@@ -19,54 +36,133 @@ def table_of(contract: Contract) -> sql.Identifier:
 
 
 def write_rows(connection: psycopg.Connection, contract: Contract, estate: str, frame: pl.DataFrame) -> int:
-    """Insert rows, or change those that are there and differ. Writing the same again changes nothing.
+    """Insert rows, or change those that are there and differ: see `TableWriter`; time series have no estate."""
+    if isinstance(contract, Measurement):
+        return 0 if frame.is_empty() else _upsert(connection, contract, frame.select(contract.column_names))
+    return TableWriter(connection, contract, estate).write(frame)
+
+
+class TableWriter:
+    """Writes rows of one table. Writing the same again changes nothing.
+
+    Many rows are copied straight into the table where it has none of theirs, and compared first where it has: only
+    those that differ are sent.
+
+    Args:
+        connection: as energy_loader; all is written in its transaction.
+        contract: of a table.
+        estate: whose rows these are.
+    """
+
+    def __init__(self, connection: psycopg.Connection, contract: Contract, estate: str) -> None:
+        self._connection = connection
+        self._contract = contract
+        self._estate = estate
+        self._unchanged: pl.DataFrame | None = None
+        self._looked_at: set[str] = set()
+
+    def write(self, frame: pl.DataFrame) -> int:
+        """Insert rows, or change those that are there and differ.
+
+        Args:
+            frame: canonical, at least the contract's columns; one row for each key, and no key in two calls.
+
+        Returns:
+            how many rows were inserted or changed.
+
+        Raises:
+            OwnershipError: a row with such a key belongs to another estate.
+            StoreError: a text holds the NUL character.
+            psycopg.Error: PostgreSQL refuses; references are checked at commit.
+        """
+        contract = self._contract
+        frame = frame.select(contract.column_names)
+        if frame.height >= _MANY_ROWS:
+            self._look(frame.get_column("tenant_id").unique().to_list())
+            frame = self._differing(frame)
+        if frame.is_empty():
+            return 0
+        frame = frame.with_columns(pl.lit(self._estate).alias("estate"))
+        if frame.height >= _MANY_ROWS and not _any_there(self._connection, contract, frame) and self._copy(frame):
+            return frame.height
+        return _upsert(self._connection, contract, frame)
+
+    def _look(self, tenants: list[str]) -> None:
+        """Find the hashes of the rows that this estate has of these tenants, once."""
+        unknown = sorted(set(tenants) - self._looked_at)
+        if not unknown:
+            return
+        self._looked_at.update(unknown)
+        parts = [] if self._unchanged is None else [self._unchanged]
+        held = stream_rows(self._connection, self._contract, unknown, of=self._estate)
+        parts.extend(_hashes(rows, self._contract) for rows in held)
+        self._unchanged = pl.concat(parts) if parts else None
+
+    def _differing(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._unchanged is None:
+            return frame
+        hashed = _hashes(frame, self._contract).with_row_index("@row")
+        kept = hashed.join(self._unchanged, on=["high", "low"], how="anti").get_column("@row").sort()
+        return frame[kept]
+
+    def _copy(self, frame: pl.DataFrame) -> bool:
+        """Whether all of the rows could be copied; nothing was, where one of them was there."""
+        refuse_nul(frame)
+        columns: list[tuple[str, ColumnType]] = [(c.name, c.type) for c in self._contract.columns]
+        columns.append(("estate", "text"))
+        with contextlib.suppress(psycopg.errors.UniqueViolation), self._connection.transaction():
+            copy_binary(self._connection, table_of(self._contract), columns, in_key_order(frame, self._contract))
+            return True
+        return False
+
+
+def in_key_order(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Rows in the order of the primary key, in which COPY is fastest."""
+    several = [name for name in contract.key if frame.height and frame.get_column(name).n_unique() > 1]
+    if not several or (len(several) == 1 and frame.get_column(several[0]).is_sorted()):
+        return frame
+    return frame.sort(several)
+
+
+def stream_rows(
+    connection: psycopg.Connection,
+    contract: Contract,
+    tenants: Sequence[str],
+    *,
+    of: str | None = None,
+    without: Sequence[str] = (),
+    with_estate: bool = False,
+) -> Iterator[pl.DataFrame]:
+    """Rows of the tenants in pieces, in no order; memory does not grow with the table.
 
     Args:
         connection: as energy_loader.
-        contract: of the rows.
-        estate: whose rows these are; time series do not say.
-        frame: canonical, at least the contract's columns; one row for each key.
+        contract: of a table or time series.
+        tenants: whose rows.
+        of: rows of this estate alone.
+        without: rows of these estates are left out.
+        with_estate: give the column `estate`.
 
-    Returns:
-        how many rows were inserted or changed.
-
-    Raises:
-        OwnershipError: a row with such a key belongs to another estate.
-        StoreError: a text holds the NUL character.
-        psycopg.Error: PostgreSQL refuses; references are checked at commit.
+    Yields:
+        frames with at least one row: the contract's columns, canonical. JSON comes as canonical text.
     """
-    frame = frame.select(contract.column_names)
-    owned = not isinstance(contract, Measurement)
-    if owned:
-        frame = frame.with_columns(pl.lit(estate).alias("estate"))
-    if frame.is_empty():
-        return 0
-    table = table_of(contract)
-    staged = stage(connection, "staged_rows", table, frame)
-    content = [name for name in contract.column_names if name not in contract.key]
-    written = connection.execute(
-        sql.SQL(
-            "INSERT INTO {table} AS present ({names}) SELECT {names} FROM {staged} ORDER BY {key}"
-            " ON CONFLICT ({key}) DO UPDATE SET {changes}"
-            " WHERE ({present}) IS DISTINCT FROM ({new}){of_this_estate}"
-        ).format(
-            table=table,
-            names=names_of(frame.columns),
-            staged=staged,
-            key=names_of(contract.key),
-            changes=sql.SQL(", ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name)) for name in content
-            ),
-            present=names_of(content, "present"),
-            new=names_of(content, "excluded"),
-            of_this_estate=sql.SQL(" AND present.estate = excluded.estate" if owned else ""),
+    columns: dict[str, Kind] = {column.name: _KINDS.get(column.type, "text") for column in contract.columns}
+    if with_estate:
+        columns["estate"] = "text"
+    conditions = [sql.SQL("tenant_id = ANY({})").format(sql.Literal(list(tenants)))]
+    if of is not None:
+        conditions.append(sql.SQL("estate = {}").format(sql.Literal(of)))
+    if without:
+        conditions.append(sql.SQL("estate <> ALL({})").format(sql.Literal(list(without))))
+    table = ("timeseries" if isinstance(contract, Measurement) else "energy", contract.name)
+    texts = [column.name for column in contract.columns if column.type == "json"]
+    required = frozenset(contract.key)
+    for rows in gather(connection, table, columns, sql.SQL(" AND ").join(conditions), required=required):
+        yield rows.with_columns(
+            pl.Series(name, [canonical_json(text) for text in rows.get_column(name)], dtype=pl.String)
+            for name in texts
+            if rows.get_column(name).null_count() < rows.height
         )
-    ).rowcount
-    if owned:
-        # after the insert, which waits for others that write the same key
-        _refuse_others_rows(connection, contract, staged)
-    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
-    return written
 
 
 def read_rows(connection: psycopg.Connection, contract: Contract, tenants: Sequence[str]) -> pl.DataFrame:
@@ -74,11 +170,19 @@ def read_rows(connection: psycopg.Connection, contract: Contract, tenants: Seque
 
     JSON comes as canonical text.
     """
-    columns: dict[str, ColumnType] = {column.name: column.type for column in contract.columns}
-    if not isinstance(contract, Measurement):
-        columns["estate"] = "text"
-    source = sql.SQL("{} WHERE tenant_id = ANY(%s)").format(table_of(contract))
-    return read_frame(connection, columns, source, [list(tenants)]).sort(contract.key)
+    owned = not isinstance(contract, Measurement)
+    schema: dict[str, pl.DataType] = {**contract.schema(), **({"estate": pl.String()} if owned else {})}
+    parts = stream_rows(connection, contract, tenants, with_estate=owned)
+    return pl.concat([pl.DataFrame(schema=schema), *parts]).sort(contract.key)
+
+
+def holds_others(connection: psycopg.Connection, contract: Contract, tenants: Sequence[str], estate: str) -> bool:
+    """Whether a table holds rows of these tenants that belong to another estate."""
+    found = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tenant_id = ANY(%s) AND estate <> %s)").format(table_of(contract)),
+        [list(tenants), estate],
+    ).fetchone()
+    return found == (True,)
 
 
 def delete_rows(connection: psycopg.Connection, contract: Contract, keys: pl.DataFrame) -> int:
@@ -126,6 +230,62 @@ def _stage_keys(connection: psycopg.Connection, contract: Contract, keys: pl.Dat
         table = sql.SQL("(SELECT *, 0::bigint AS ordinal FROM {}) AS numbered").format(table)
         return stage(connection, "staged_keys", table, frame.with_row_index("ordinal").cast({"ordinal": pl.Int64}))
     return stage(connection, "staged_keys", table, frame)
+
+
+def _upsert(connection: psycopg.Connection, contract: Contract, frame: pl.DataFrame) -> int:
+    table = table_of(contract)
+    owned = not isinstance(contract, Measurement)
+    staged = stage(connection, "staged_rows", table, frame)
+    content = [name for name in contract.column_names if name not in contract.key]
+    written = connection.execute(
+        sql.SQL(
+            "INSERT INTO {table} AS present ({names}) SELECT {names} FROM {staged} ORDER BY {key}"
+            " ON CONFLICT ({key}) DO UPDATE SET {changes}"
+            " WHERE ({present}) IS DISTINCT FROM ({new}){of_this_estate}"
+        ).format(
+            table=table,
+            names=names_of(frame.columns),
+            staged=staged,
+            key=names_of(contract.key),
+            changes=sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name)) for name in content
+            ),
+            present=names_of(content, "present"),
+            new=names_of(content, "excluded"),
+            of_this_estate=sql.SQL(" AND present.estate = excluded.estate" if owned else ""),
+        )
+    ).rowcount
+    if owned:
+        # after the insert, which waits for others that write the same key
+        _refuse_others_rows(connection, contract, staged)
+    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
+    return written
+
+
+def _any_there(connection: psycopg.Connection, contract: Contract, frame: pl.DataFrame) -> bool:
+    """Whether some of the rows are there already, by a sample."""
+    sample = frame.select(contract.key).gather_every(max(1, frame.height // _PROBES))
+    # every key of a table is text
+    found = connection.execute(
+        sql.SQL(
+            "SELECT EXISTS (SELECT FROM unnest({arrays}) AS named ({names}) JOIN {table} AS present"
+            " ON ({named}) = ({present}))"
+        ).format(
+            arrays=sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in contract.key),
+            names=names_of(contract.key),
+            table=table_of(contract),
+            named=names_of(contract.key, "named"),
+            present=names_of(contract.key, "present"),
+        ),
+        [sample.get_column(name).to_list() for name in contract.key],
+    ).fetchone()
+    return found == (True,)
+
+
+def _hashes(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """What tells rows apart, keys and content alike: 128 bits each."""
+    high, low = row_hashes(frame, contract.columns)
+    return pl.DataFrame({"high": high, "low": low})
 
 
 def _refuse_others_rows(connection: psycopg.Connection, contract: Contract, staged: sql.Identifier) -> None:
