@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         default=3, ge=1, le=64, description="Requests to InfluxDB at once; each holds one body in memory."
     )
     influx_body_lines: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
+        default=20_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
     )
     redis_url: SecretStr = Field(default=NO_SECRET, description="Redis 7, e.g. redis://127.0.0.1:6379/0.")
     objects_url: str = Field(default="", description="Object store; empty: a folder below `home`.")
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     )
     batch_rows: int = Field(default=50_000, ge=1, description="Rows of one record batch.")
     spill_rows: int = Field(
-        default=2_000_000, ge=1, description="Rows held in memory before staged days go to temporary files."
+        default=250_000, ge=1, description="Rows held in memory before staged days go to temporary files."
     )
 
 
