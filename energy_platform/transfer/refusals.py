@@ -112,11 +112,12 @@ def point_refusals(
 def _with_content(conflicts: pl.DataFrame, positions: Mapping[int, SourceSpec]) -> pl.DataFrame:
     contents = [pl.DataFrame(schema={SOURCE: pl.Int32, "@file_key": pl.String, RAW: pl.String})]
     # a point of a wide source is named after its row and its column
-    conflicts = conflicts.with_columns(pl.col(KEY).str.split("#").list.first().alias("@file_key"))
+    conflicts = conflicts.with_columns(row_key().str.split("#").list.first().alias("@file_key"))
     for (position,), part in conflicts.partition_by(SOURCE, as_dict=True).items():
         wanted = part.select("@file_key").unique()
         for batch in open_source(positions[int(str(position))]).batches(_READ_AGAIN_ROWS):
-            found = batch.join(wanted, left_on=KEY, right_on="@file_key", how="semi")
+            named = batch.with_columns(row_key().alias(KEY))
+            found = named.join(wanted, left_on=KEY, right_on="@file_key", how="semi")
             plain = [name for name in batch.columns if not name.startswith("@")]
             contents.append(
                 found.select(

@@ -124,7 +124,9 @@ class Staging:
         source = open_source(spec)
         total = source.estimated_rows() if progress is not None else None
         digests = self.digests.setdefault(spec.name, {})
-        streams = source.streams(batch_rows, STREAMS)
+        # rows of a text file may share a key, and then their places in the file say which came first
+        in_order = spec.key is not None and spec.kind != "sqlite"
+        streams = source.streams(batch_rows, 1 if in_order else STREAMS)
         for part in worked(streams, lambda raw: self._part(raw, spec, position)):
             self._refused += part.refused
             add_digests(digests, part.digests)
