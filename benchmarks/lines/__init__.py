@@ -1,0 +1,1 @@
+"""The comparisons, one module per subject; each gives lines of the table."""

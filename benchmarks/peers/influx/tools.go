@@ -1,0 +1,5 @@
+//go:build tools
+
+package tools
+
+import _ "github.com/influxdata/influx-cli/v2/cmd/influx"
