@@ -49,7 +49,8 @@ def list_rows(
     table = Table("source", "row", "day", "reason", "content", title=title, title_justify="left")
     for row in listing.rows.iter_rows(named=True):
         content = without_personal_data(served, row["source"], row["raw"])
-        table.add_row(row["source"], row["row_key"], row["partition"], row["reason"], content)
+        why = f"{row['reason']}: {row['detail']}" if row["detail"] else row["reason"]
+        table.add_row(row["source"], row["row_key"], row["partition"], why, content)
     console.print(table)
     for code in sorted(set(listing.rows.get_column("reason"))):
         console.print(f"  {code}: {REASONS.get(code, '')}", highlight=False)

@@ -248,7 +248,7 @@ class _TableLoad:
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
 
     def _write(self, connection: psycopg.Connection, expected: ExpectedTable) -> tuple[Summary, dict[int, Summary]]:
-        """Write what must stand; what it adds up to is found out while the server takes it."""
+        """Write what must stand; what it adds up to is found out while the server looks at references."""
         contract = expected.contract
         shared = rows.holds_others(connection, contract, sorted(expected.tenants), self.estate.code)
         writer = rows.TableWriter(connection, contract, self.estate.code)
@@ -256,11 +256,14 @@ class _TableLoad:
         by_source: dict[int, Summary] = {}
         with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
             for chunk in expected.chunks():
-                counted = pool.submit(_by_source, iter([chunk]), contract)
                 ours = without_shared(connection, contract, chunk, self.estate.code) if shared else chunk
                 self.log(f"writing {ours.height} rows to {self.asset}")
                 writer.write(ours)
                 self.report.rows_written += ours.height
+                counted = pool.submit(_by_source, iter([chunk]), contract)
+                # references are looked at once here, and not at the end, when there is nothing left to do beside
+                connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                connection.execute("SET CONSTRAINTS ALL DEFERRED")
                 self._step("writing", ours.height)
                 for source, summary in counted.result().items():
                     by_source[source] = by_source.get(source, Summary()) + summary

@@ -40,10 +40,10 @@ from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.survey import retirement_warnings, source_versions
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
-from energy_platform.transfer.timeseries.load import mapping_rules
+from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
 from energy_platform.transfer.timeseries.staging import Staging
-from energy_platform.transfer.verdicts import source_summaries_in, summary_in, total_accounts
+from energy_platform.transfer.verdicts import accounts_in, source_summaries_in, summary_in, total_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,9 @@ def _verify_measurement(
         for source, summary in source_summaries_in(entry).items():
             if source in retired:
                 expected[entry.partition] = expected.get(entry.partition, Summary()) + summary
+        if any(REFUSED_BY_STORE in account.reasons for account in accounts_in(entry).values()):
+            # which points the store did not take is known to the load alone
+            expected[entry.partition] = summary_in(entry)
     with platform.postgres.connection() as connection:
         others = claims.others(connection, platform.estate.code, name, tenants)
 
