@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, settings_for, started
-from energy_platform.cli.terminal import terminal
+from energy_platform.cli.terminal import bars, terminal
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import UsageError
 from energy_platform.local.environment import environment
@@ -50,6 +49,10 @@ def migrate(
     max_error_ratio: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of refused rows of one source above which the run stops.")
     ] = 0.01,
+    max_series: Annotated[
+        int,
+        typer.Option(min=1, help="Series of one measurement in the store above which its load stops, nothing written."),
+    ] = 1_000_000,
     force: Annotated[bool, typer.Option("--force", help="Load again what is proven already.")] = False,
 ) -> None:
     """Move an estate into the stores, and prove that nothing was lost.
@@ -65,7 +68,7 @@ def migrate(
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.report import report_of
 
-        run.execute(platform, chosen, max_error_ratio=max_error_ratio, force=force)
+        run.execute(platform, chosen, max_error_ratio=max_error_ratio, max_series=max_series, force=force)
         report = report_of(platform, chosen, time.monotonic() - began)
         new_partitions = _partitions_of_runs(platform, run.run_ids)
     report["proved"] = report["proved"] and not run.failures
@@ -125,7 +128,9 @@ class _Run:
     failures: dict[str, str] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
 
-    def execute(self, platform: Platform, chosen: DayRange | None, *, max_error_ratio: float, force: bool) -> None:
+    def execute(
+        self, platform: Platform, chosen: DayRange | None, *, max_error_ratio: float, max_series: int, force: bool
+    ) -> None:
         """Run the job over the chosen days that hold data."""
         os.environ.setdefault("DAGSTER_HOME", environment(self.settings)["DAGSTER_HOME"])
         os.environ.update({k: v for k, v in environment(self.settings).items() if k != "DAGSTER_HOME"})
@@ -134,39 +139,38 @@ class _Run:
         from energy_platform.definitions import build_definitions
         from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
         from energy_platform.defs.resources import LoadLimits
+        from energy_platform.transfer.progress import listening
 
         job = build_definitions(self.settings).resolve_job_def(JOB)
-        with dg.DagsterInstance.get() as instance:
-            # one open connection for the many small events of a run, instead of a new one for each
-            instance.optimize_for_webserver(statement_timeout=600_000, pool_recycle=3600, max_overflow=4)
-            days = self._days_to_load(platform, instance, chosen, force=force)
+        with dg.DagsterInstance.get() as instance, bars() as shown, listening(shown):
+            with shown.working("looking for what has changed"):
+                days = self._days_to_load(platform, instance, chosen, force=force)
             keys = {"/".join(key.path): key for key in job.asset_layer.executable_asset_keys}
             config = dg.RunConfig(
-                resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, force=force)},
+                resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, max_series=max_series, force=force)},
                 loggers={"console": {"config": {"log_level": "CRITICAL"}}},
             )
-            with _progress(days, keys) as on_event:
-                # Dagster plans every asset of a run for each of its days, those without days too: hence a run each
-                graph = job.asset_layer.asset_graph
-                failed: set[dg.AssetKey] = set()
-                for stage in self._stages(keys, days):
-                    # what failed stops all that lies below it, and nothing else
-                    able = [asset for asset in stage if not failed & graph.get_ancestor_asset_keys(keys[asset])]
-                    together = sorted({day for asset in able for day in days.get(asset, [])})
-                    if not able:
-                        continue
-                    run_id = str(uuid.uuid4())
-                    self.run_ids.add(run_id)
-                    instance.add_event_listener(run_id, lambda entry: self._note(entry, on_event))
-                    job.execute_in_process(
-                        run_config=config,
-                        instance=instance,
-                        run_id=run_id,
-                        raise_on_error=False,
-                        asset_selection=[keys[asset] for asset in able],
-                        tags={RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {},
-                    )
-                    failed = {key for asset, key in keys.items() if asset in self.failures}
+            # Dagster plans every asset of a run for each of its days, those without days too: hence a run each
+            graph = job.asset_layer.asset_graph
+            failed: set[dg.AssetKey] = set()
+            for stage in self._stages(keys, days):
+                # what failed stops all that lies below it, and nothing else
+                able = [asset for asset in stage if not failed & graph.get_ancestor_asset_keys(keys[asset])]
+                together = sorted({day for asset in able for day in days.get(asset, [])})
+                if not able:
+                    continue
+                run_id = str(uuid.uuid4())
+                self.run_ids.add(run_id)
+                instance.add_event_listener(run_id, self._note)
+                job.execute_in_process(
+                    run_config=config,
+                    instance=instance,
+                    run_id=run_id,
+                    raise_on_error=False,
+                    asset_selection=[keys[asset] for asset in able],
+                    tags={RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {},
+                )
+                failed = {key for asset, key in keys.items() if asset in self.failures}
 
     def _days_to_load(
         self, platform: Platform, instance: Any, chosen: DayRange | None, *, force: bool
@@ -174,7 +178,7 @@ class _Run:
         """Per time series the chosen days that are not proven for the sources as they are, or unknown to Dagster."""
         import dagster as dg
 
-        from energy_platform.transfer.load import days_with_data, pending_days
+        from energy_platform.transfer.timeseries.load import days_with_data, pending_days
 
         with_data = days_with_data(platform)
         pending = with_data if force else pending_days(platform, with_data)
@@ -195,7 +199,7 @@ class _Run:
         derived = [asset for asset, place in places.items() if place == "redis"]
         return [stage for stage in (tables, series, derived) if stage]
 
-    def _note(self, entry: Any, on_event: Callable[[str, str], None]) -> None:
+    def _note(self, entry: Any) -> None:
         """Take down what an event of the run says."""
         event = entry.dagster_event
         if event is None:
@@ -207,8 +211,6 @@ class _Run:
             speed = event.materialization.metadata.get("rows_per_second")
             if speed is not None and speed.value:
                 self.speeds["/".join(event.asset_key.path)] = speed.value
-        if event.step_key:
-            on_event(event.step_key.replace("__", "/"), kind)
 
 
 def _what_failed(data: Any) -> str:
@@ -220,31 +222,6 @@ def _what_failed(data: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error is not None else "It failed without a message."
-
-
-@contextmanager
-def _progress(days: dict[str, list[date]], keys: Any) -> Iterator[Callable[[str, str], None]]:
-    """A bar per asset, for people: without a terminal nothing is drawn."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-        totals = {asset: len(days.get(asset, [])) or 1 for asset in keys}
-
-        def on_event(asset: str, kind: str) -> None:
-            if kind == "STEP_START" and asset in totals:
-                tasks[asset] = progress.add_task(asset, total=totals[asset])
-            elif asset in tasks and kind == "ASSET_MATERIALIZATION":
-                progress.advance(tasks[asset])
-            elif asset in tasks and kind == "STEP_SUCCESS":
-                progress.update(tasks[asset], completed=totals[asset])
-
-        yield on_event
 
 
 def _partitions_of_runs(platform: Platform, run_ids: set[str]) -> int:

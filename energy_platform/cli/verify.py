@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, opened
-from energy_platform.cli.terminal import terminal
+from energy_platform.cli.terminal import bars, terminal
 
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
@@ -29,8 +29,8 @@ def verify(directory: Directory = None, estate: EstateFile = None, report: Repor
 
     console = terminal()
     with opened(directory, estate) as platform:
-        with console.status("verifying") as status:
-            result = verify_estate(platform, log=status.update)
+        with bars() as drawn, drawn.working("verifying"):
+            result = verify_estate(platform, progress=drawn)
         facts = report_facts(platform, result)
     if report is not None:
         report.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

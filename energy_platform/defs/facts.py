@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +22,45 @@ SHOWN = 50
 _REMEDY = "Mend what the reason says, then materialize these partitions again."
 
 
-def run_metadata(report: LoadReport) -> dict[str, Any]:
-    """What a load did: the account of every source, time and speed, warnings."""
+def run_metadata(report: LoadReport, rows_of: Callable[[str], int | None]) -> dict[str, Any]:
+    """What a load did: the account of every source, time and speed, as a whole and by phase, warnings.
+
+    Args:
+        report: of the load.
+        rows_of: rows that a phase told of; None where it told of none.
+    """
     metadata: dict[str, Any] = {
         "rows_written": report.rows_written,
         "seconds": round(report.seconds, 3),
         "rows_per_second": round(report.rows_written / report.seconds) if report.seconds > 0 else 0,
     }
+    if report.phases:
+        metadata["phases"] = phases_table(report, rows_of)
     if report.accounts:
         metadata["accounts"] = accounts_table(report)
     if report.warnings:
         metadata["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings[:SHOWN]))
     return metadata
+
+
+def phases_table(report: LoadReport, rows_of: Callable[[str], int | None]) -> dg.TableMetadataValue:
+    """Seconds, rows and rows per second of every phase of a load."""
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn("phase", "string"),
+            dg.TableColumn("seconds", "float"),
+            dg.TableColumn("rows", "int"),
+            dg.TableColumn("rows_per_second", "int"),
+        ]
+    )
+    records = []
+    for phase, seconds in report.phases.items():
+        rows = rows_of(phase)
+        rate = None if rows is None or seconds <= 0 else round(rows / seconds)
+        records.append(
+            dg.TableRecord({"phase": phase, "seconds": round(seconds, 3), "rows": rows, "rows_per_second": rate})  # pyright: ignore[reportArgumentType]
+        )
+    return dg.MetadataValue.table(records, schema)
 
 
 def accounts_table(report: LoadReport) -> dg.TableMetadataValue:
@@ -95,9 +122,15 @@ def bars_by_day(values: dict[date, float], label: str) -> bytes | None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    first = min(values)
+    heights = np.zeros((max(values) - first).days + 1)
+    for day, value in values.items():
+        heights[(day - first).days] = value
+    edges = np.arange(len(heights) + 1) + np.datetime64(first, "D")
     figure = Figure(figsize=(6.4, 1.8), dpi=72, layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(np.array(list(values), dtype="datetime64[D]"), np.array(list(values.values())), width=1.0, color="#4c78a8")
+    # one shape for all days: a bar each takes a second for two years
+    axes.stairs(heights, edges, fill=True, color="#4c78a8")
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)

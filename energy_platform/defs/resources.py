@@ -14,7 +14,7 @@ from energy_platform.sources.estate import read_estate
 
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
-    from energy_platform.transfer.load import LoadOptions
+    from energy_platform.transfer.options import LoadOptions
 
 
 class PlatformResource(dg.ConfigurableResource):
@@ -57,10 +57,18 @@ class LoadLimits(dg.ConfigurableResource):
     max_error_ratio: float = Field(
         default=0.01, ge=0.0, le=1.0, description="Share of refused rows of one source above which the run stops."
     )
+    max_series: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Series of one measurement in the store above which its load stops, before its first write.",
+    )
     force: bool = Field(default=False, description="Load again what is proven already.")
 
     def options(self) -> LoadOptions:
-        """The same, as transfer knows it."""
-        from energy_platform.transfer.load import LoadOptions
+        """The same, as transfer knows it; rows are announced to all who listen in this process."""
+        from energy_platform.transfer.options import LoadOptions
+        from energy_platform.transfer.progress import announce
 
-        return LoadOptions(max_error_ratio=self.max_error_ratio, force=self.force)
+        return LoadOptions(
+            max_error_ratio=self.max_error_ratio, max_series=self.max_series, force=self.force, progress=announce
+        )

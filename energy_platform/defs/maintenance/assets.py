@@ -74,10 +74,11 @@ def verification_asset(estate: Estate) -> dg.AssetsDefinition:
     def verification(
         context: dg.AssetExecutionContext, config: VerifyConfig, platform: PlatformResource
     ) -> Iterator[LoadEvent]:
+        from energy_platform.transfer.progress import announce, logged
         from energy_platform.transfer.verify import verify
 
-        with readable_failures():
-            report = verify(platform.opened(), context.log.info)
+        with readable_failures(), logged(context.log.info):
+            report = verify(platform.opened(), context.log.info, announce)
         metadata = facts.findings_metadata(report)
         yield dg.AssetCheckResult(check_name=PROOF, passed=report.proved, metadata=metadata)
         if not report.proved and config.fail_run:
