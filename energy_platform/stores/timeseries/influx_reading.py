@@ -11,7 +11,8 @@ import itertools
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -46,10 +47,15 @@ _TENANTS_AT_ONCE: Final = 100
 #: Two keep the server busy and the parser too; more share the same cores.
 _STREAMS: Final = 2
 _SHORTEST_SLICE: Final = timedelta(hours=1)
+#: A reader whose pieces nobody takes looks so often whether somebody still will.
+_LOOK_UP_SECONDS: Final = 0.1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _VALUES: Final = b'"values":[['
 _END: Final = b"]]"
+
+
+_Stream = Callable[[threading.Event], Generator[SeriesPoints]]
 
 
 class InfluxReading:
@@ -114,22 +120,23 @@ class InfluxReading:
             return None
         return _EPOCH + timedelta(microseconds=min(times)), _EPOCH + timedelta(microseconds=max(times))
 
-    def _stream(self, condition: str, tail: str = "") -> Callable[[threading.Event], Iterator[SeriesPoints]]:
+    def _stream(self, condition: str, tail: str = "") -> _Stream:
         name = influxql.name(self._measurement.name)
         statement = f"SELECT *::field FROM {name} WHERE {condition} GROUP BY *{tail}"
 
-        def pieces(stopped: threading.Event) -> Iterator[SeriesPoints]:
+        def pieces(stopped: threading.Event) -> Generator[SeriesPoints]:
             piece = _Piece(self._measurement, self._types, self._requests.place)
-            documents = self._requests.documents(statement, stopped)
-            for tags, columns, rows in _series(documents, self._requests.place):
-                if stopped.is_set():
-                    return
-                # of one statement, all series have the same columns; but nobody promises that
-                if piece.height and columns != piece.columns:
-                    yield piece.take()
-                piece.add(tags, columns, rows)
-                if piece.height >= READ_ROWS:
-                    yield piece.take()
+            # closed here and now, and not whenever a garbage collector, with the client's locks held, thinks of it
+            with closing(self._requests.documents(statement, stopped)) as documents:
+                for tags, columns, rows in _series(documents, self._requests.place):
+                    if stopped.is_set():
+                        return
+                    # of one statement, all series have the same columns; but nobody promises that
+                    if piece.height and columns != piece.columns:
+                        yield piece.take()
+                    piece.add(tags, columns, rows)
+                    if piece.height >= READ_ROWS:
+                        yield piece.take()
             if piece.height:
                 yield piece.take()
 
@@ -327,34 +334,34 @@ def _column(kind: str, values: tuple[Any, ...], *, strict: bool) -> pl.Series:
     return pl.Series(values, dtype=_POLARS_TYPES[kind])
 
 
-def _together(
-    streams: Sequence[Callable[[threading.Event], Iterator[SeriesPoints]]],
-) -> Iterator[SeriesPoints]:
-    """What several streams give, each in a thread, as it comes. No more than one piece per stream waits."""
+def _together(streams: Sequence[_Stream]) -> Iterator[SeriesPoints]:
+    """What streams give, each in a thread, as it comes: no more than one piece per stream waits.
+
+    A stream on its own has a thread too: it reads on while a piece is looked at, and whoever loses interest lets go of
+    a queue and not of a connection.
+    """
     stopped = threading.Event()
-    if len(streams) == 1:
-        yield from streams[0](stopped)
-        return
     pieces: queue.Queue[SeriesPoints | BaseException | None] = queue.Queue(maxsize=len(streams))
 
-    def run(stream: Callable[[threading.Event], Iterator[SeriesPoints]]) -> None:
-        try:
-            for piece in stream(stopped):
-                pieces.put(piece)
-                if stopped.is_set():
-                    return
-            pieces.put(None)
-        except BaseException as error:  # noqa: BLE001  it is raised where the pieces are wanted
-            pieces.put(error)
+    def hand_over(piece: SeriesPoints | BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                pieces.put(piece, timeout=_LOOK_UP_SECONDS)
+                return
 
-    threads = [
-        threading.Thread(target=run, args=(stream,), name=f"influxdb-read-{number}", daemon=True)
-        for number, stream in enumerate(streams)
-    ]
-    for thread in threads:
-        thread.start()
+    def run(stream: _Stream) -> None:
+        try:
+            with closing(stream(stopped)) as found:
+                for piece in found:
+                    hand_over(piece)
+            hand_over(None)
+        except BaseException as error:  # noqa: BLE001  it is raised where the pieces are wanted
+            hand_over(error)
+
+    for stream in streams:
+        threading.Thread(target=run, args=(stream,), name="influxdb-read", daemon=True).start()
     try:
-        running = len(threads)
+        running = len(streams)
         while running:
             piece = pieces.get()
             if isinstance(piece, BaseException):
@@ -365,9 +372,3 @@ def _together(
                 yield piece
     finally:
         stopped.set()
-        # whoever waits to hand over a piece must be able to, and then sees that nobody wants it
-        while any(thread.is_alive() for thread in threads):
-            try:
-                pieces.get(timeout=0.01)
-            except queue.Empty:
-                continue

@@ -51,21 +51,30 @@ def body(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> byte
 
 
 def _line(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> pl.Expr:
-    present = [
-        column
-        for column in measurement.fields
-        if column.name in rows.columns and rows.get_column(column.name).null_count() < rows.height
-    ]
-    fields = [_field(column, rows) for column in present]
-    if any(rows.get_column(column.name).null_count() for column in present):
-        # a null is left out, its comma too
-        fields = [pl.concat_str(fields, separator=",", ignore_nulls=True)]
+    # one flat concatenation: each inner one would copy its texts once more
     return pl.concat_str(
         pl.lit(heads).gather(pl.col(SERIES)),
-        pl.concat_str(fields, separator=",") if len(fields) > 1 else fields[0],
+        *_fields(measurement, rows),
         pl.lit(" "),
         pl.col("time").to_physical().cast(pl.String),
+        ignore_nulls=True,
     )
+
+
+def _fields(measurement: Measurement, rows: pl.DataFrame) -> list[pl.Expr]:
+    columns = [column for column in measurement.fields if column.name in rows.columns]
+    nulls = {column.name: rows.get_column(column.name).null_count() for column in columns}
+    # those that all points have go first: nothing needs to be asked about the commas behind them
+    whole = [column for column in columns if not nulls[column.name]]
+    partly = [column for column in columns if 0 < nulls[column.name] < rows.height]
+    if not whole:
+        fields = [pl.concat_str(_field(column, rows)) for column in partly]
+        return [pl.concat_str(fields, separator=",", ignore_nulls=True)]
+    parts = _field(whole[0], rows)
+    for column in whole[1:]:
+        parts += _field(column, rows, ",")
+    # a null makes the text of its field null, and that is left out
+    return parts + [pl.concat_str(_field(column, rows, ",")) for column in partly]
 
 
 def _tag(name: str) -> pl.Expr:
@@ -74,18 +83,19 @@ def _tag(name: str) -> pl.Expr:
     return pl.when(pl.col(name) == "").then(pl.lit("")).otherwise(present)
 
 
-def _field(column: Column, rows: pl.DataFrame) -> pl.Expr:
+def _field(column: Column, rows: pl.DataFrame, before: str = "") -> list[pl.Expr]:
+    """The parts of `name=value`, which are to be concatenated."""
     value = pl.col(column.name)
-    start = f"{_escaped(column.name, _KEY_SPECIALS)}="
+    start = f"{before}{_escaped(column.name, _KEY_SPECIALS)}="
     if column.type == "boolean":
-        return pl.concat_str(pl.lit(start), value.cast(pl.String))
+        return [pl.lit(start), value.cast(pl.String)]
     if column.type in {"float", "integer"}:
         # the shortest text that reads back as the same double; without the mark of an integer it is a float field
-        return pl.concat_str(pl.lit(start), value.cast(pl.Float64).cast(pl.String))
+        return [pl.lit(start), value.cast(pl.Float64).cast(pl.String)]
     # most texts have no special characters, and are taken as they are
     if rows.get_column(column.name).str.contains_any(_TEXT_SPECIALS).any():
         value = value.str.replace_many(_TEXT_SPECIALS, [f"\\{special}" for special in _TEXT_SPECIALS])
-    return pl.concat_str(pl.lit(f'{start}"'), value, pl.lit('"'))
+    return [pl.lit(f'{start}"'), value, pl.lit('"')]
 
 
 def _escaped(text: str, specials: list[str]) -> str:
