@@ -17,8 +17,6 @@ from typing import Any
 from benchmarks.measuring import Sample, WrongResultError, one_line
 from benchmarks.stores import StoreName, Stores
 
-PHASES = ("reading", "judging", "writing", "proving")
-
 
 def run(stores: Stores, store: StoreName, estate: Path, action: str, **arguments: Any) -> Sample:
     """Do something in a fresh process.
@@ -90,7 +88,7 @@ def do_load(asset: str) -> dict[str, Any]:
         report = load_asset(platform, asset)
     seconds = time.perf_counter() - started
     phases: dict[str, float] = getattr(report, "phases", {})
-    facts: dict[str, Any] = {phase: phases[phase] for phase in PHASES if phase in phases}
+    facts: dict[str, Any] = dict(phases)
     if "proving" in phases:
         facts["without_proof"] = seconds - phases["proving"]
     proven = [verdict for verdict in report.verdicts if verdict.proven]

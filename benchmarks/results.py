@@ -89,13 +89,13 @@ _HOW_TO_READ = """\
 - **Peer**: another tool that does the same job, in an environment of its own, given the same source and the same target
   table, or what it makes of it. It neither checks the rows nor proves them. What is known to be slow gets at most
   {peer_rows:,} rows; then rows a second are compared.
-- **Seconds** are those of the fastest of {rounds} rounds (memory and series: one). In each round every contender runs
-  once, in turns, on servers that were emptied and have written down everything. Servers, their settings and their
+- **Seconds** are those of the fastest round; rounds: {rounds} (memory and series: 1). In each round every contender
+  runs once, in turns, on servers that were emptied and have written down everything. Servers, their settings and their
   durability are the same for all. The time to start Python and import modules is left out, for us and for peers alike;
   that of programs (psql, influx, ingestr) is in it.
 - Afterwards the rows in the target are counted; a wrong count is shown as a failure, and never as a figure.
-- **Proof excluded** is our time less the phase that reads the target back and compares it. What happens at the same
-  time as something else counts in the phase that had to be waited for."""
+- **Proof excluded** is our time less that of the phase, told by the load's own report, that reads the target back and
+  compares it with the sources."""
 
 _RESULT_HEAD = ("line", "contender", "kind", "rows", "seconds", "slowest", "rows/s", "to the floor", "remarks")
 
