@@ -60,6 +60,7 @@ class TimeSeries(ABC):
     def check_retention(self, first: datetime) -> None:
         """Raise RetentionError where the store would drop points as old as `first` (with a zone)."""
 
+    @abstractmethod
     def write_points(self, measurement: Measurement, points: SeriesPoints) -> pl.DataFrame:
         """Write points, or overwrite them; returns once the store has acknowledged all that it keeps as durable.
 
@@ -74,8 +75,6 @@ class TimeSeries(ABC):
         Raises:
             StoreError: no store can hold the points (see `checked_series_points`): nothing was written.
         """
-        self.write(measurement, points.frame())
-        return nothing_refused()
 
     def write(self, measurement: Measurement, points: pl.DataFrame) -> None:
         """Write points, or overwrite them; returns once the store has acknowledged all of them as durable.
@@ -100,6 +99,7 @@ class TimeSeries(ABC):
                 else "Mend the cause and run it again: what was written before is overwritten by itself.",
             )
 
+    @abstractmethod
     def read_points(
         self,
         measurement: Measurement,
@@ -120,8 +120,6 @@ class TimeSeries(ABC):
             canonical types, and behind them, in columns of other names, what the store holds values of and the
             measurement does not know: further tags in `series` (null where absent), further fields in `rows`.
         """
-        for frame in self.read(measurement, tenants, start, stop):
-            yield SeriesPoints.of(frame, measurement)
 
     def read(
         self,
