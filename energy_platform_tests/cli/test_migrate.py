@@ -79,7 +79,8 @@ def test_the_run_stands_where_the_ui_looks(estate: Path) -> None:
         days = instance.get_materialized_partitions(dg.AssetKey(["timeseries", "sensor_data"]))
     assert newest.job_name == "migrate"
     assert newest.status is dg.DagsterRunStatus.SUCCESS
-    assert newest.run_config["resources"]["limits"]["config"]["max_error_ratio"] == 0.01
+    limits = newest.run_config["resources"]["limits"]["config"]  # pyright: ignore[reportIndexIssue]
+    assert (limits["max_error_ratio"], limits["max_series"]) == (0.01, 1_000_000)
     assert {"2025-05-26", "2025-05-27", "2025-05-28", "2025-05-29"} <= days
 
 
@@ -93,6 +94,44 @@ def test_too_many_refused_rows_exit_1_with_source_and_reason(estate: Path, capsy
     assert "Not proved." in said
     assert "sensor_readings.db/sensor_readings" in said
     assert "out_of_range" in said
+
+
+def test_too_many_series_exit_1_and_nothing_of_them_is_written(
+    estate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_file = tmp_path / "report.json"
+
+    assert run(["migrate", str(estate), "--max-series", "2", "--report", str(report_file)]) == 1
+
+    assert "--max-series" in capsys.readouterr().out
+    report = json.loads(report_file.read_text(encoding="utf-8"))
+    written = {item["asset"]: item["rows"] for item in report["targets"]}
+    assert written.get("timeseries/sensor_data", 0) == 0
+    assert written["timeseries/energy_consumption"] == 96
+
+
+def test_without_a_terminal_no_bar_is_drawn(estate: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["migrate", str(estate)])
+
+    told = capsys.readouterr()
+    assert "rows/s" not in told.err
+    assert "reading" not in told.err
+    assert "\x1b" not in told.out + told.err
+
+
+def test_a_terminal_shows_rows_as_they_are_read_written_and_proven(
+    estate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    assert run(["migrate", str(estate)]) == 0
+
+    drawn = capsys.readouterr().err
+    assert "looking for what has changed" in drawn
+    assert "timeseries/" in drawn
+    assert "rows" in drawn
 
 
 def test_a_withheld_day_exits_1_and_is_named(estate: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,6 +154,7 @@ def test_a_withheld_day_exits_1_and_is_named(estate: Path, capsys: pytest.Captur
         pytest.param(["{estate}", "--from", "yesterday"], "--from", id="not a day"),
         pytest.param(["{estate}", "--report", "{estate}"], "report", id="report is a folder"),
         pytest.param(["{estate}", "--max-error-ratio", "2"], "--max-error-ratio", id="ratio out of range"),
+        pytest.param(["{estate}", "--max-series", "0"], "--max-series", id="no series at all"),
     ],
 )
 def test_wrong_use_exits_2_before_anything_is_done(

@@ -32,6 +32,7 @@ class Runs:
         *,
         assets: Sequence[str] = (),
         max_error_ratio: float = 1.0,
+        max_series: int = 1_000_000,
         force: bool = False,
         backfill: str = "",
     ) -> dg.ExecuteInProcessResult:
@@ -39,7 +40,7 @@ class Runs:
         job = self.definitions.resolve_job_def("migrate")
         return job.execute_in_process(
             run_config=dg.RunConfig(
-                resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, force=force)},
+                resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, max_series=max_series, force=force)},
                 loggers={"console": {"config": {"log_level": "CRITICAL"}}},
             ),
             instance=self.instance,
@@ -73,6 +74,12 @@ class Runs:
         if event is None or event.dagster_event is None or event.dagster_event.event_type_value != EVALUATION:
             return None
         return event.dagster_event.asset_check_evaluation_data
+
+    def log_lines(self, result: dg.ExecuteInProcessResult, asset: str) -> list[str]:
+        """What the step of an asset said in the log of its run."""
+        step = asset.replace("/", "__")
+        entries = self.instance.all_logs(result.run_id)
+        return [entry.user_message for entry in entries if entry.step_key == step and not entry.is_dagster_event]
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Change or ask the estate's SQLite file behind the platform's back."""

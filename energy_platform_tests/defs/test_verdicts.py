@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
 from energy_platform.defs.names import key_of, legacy_key
+from energy_platform.defs.resources import LoadLimits
+from energy_platform.transfer.options import LoadOptions
+from energy_platform.transfer.progress import Step, listening
 from energy_platform_tests.defs.runs import FIRST, LAST, Runs, failures
 
 READINGS, ENERGY, ALERTS = "timeseries/sensor_data", "timeseries/energy_consumption", "timeseries/alerts"
@@ -139,6 +144,40 @@ def test_metadata_says_what_became_of_every_row(runs: Runs) -> None:
     assert account.data["source"] == "sensor_readings.db/sensor_readings"
     assert (account.data["read"], account.data["loaded"], account.data["quarantined"]) == (expected[0], expected[0], 0)
     assert "data:image/png;base64," in str(newest.metadata["plot"].value)
+
+
+def test_each_phase_is_told_in_the_metadata_and_in_the_log_of_the_run(runs: Runs) -> None:
+    heard: list[Step] = []
+    with listening(heard.append):
+        result = runs.migrate()
+
+    (rows,) = runs.sql("SELECT count(*) FROM sensor_readings")[0]
+    records = runs.instance.fetch_materializations(key_of(READINGS), limit=10).records
+    newest = {r.partition_key: r.asset_materialization for r in records}[LAST]
+    assert newest is not None
+    table = newest.metadata["phases"].records  # pyright: ignore[reportAttributeAccessIssue]
+    phases = {record.data["phase"]: record.data for record in table}
+    assert {"reading", "judging", "writing", "proving"} <= phases.keys()
+    assert [phases[name]["rows"] for name in ("reading", "judging", "writing", "proving")] == [rows, None, rows, rows]
+    assert phases["reading"]["rows_per_second"] > 0
+    source = "sensor_readings.db/sensor_readings"
+    said = runs.log_lines(result, READINGS)
+    assert any(line.startswith(f"reading {source}: {rows:,} rows in ") for line in said)
+    assert any(line.startswith(f"writing {READINGS}: {rows:,} rows in ") for line in said)
+    assert any(line.startswith(f"proving {READINGS}: {rows:,} rows in ") for line in said)
+    assert sum(step.rows for step in heard if step.name == source) == rows
+    assert len(said) < 20
+
+
+def test_too_many_series_stop_the_asset_before_its_first_write(runs: Runs) -> None:
+    result = runs.migrate(max_series=1)
+
+    assert "--max-series" in failures(result)[READINGS]
+    assert runs.materialized(READINGS) == set()
+
+
+def test_a_load_is_limited_as_transfer_limits_it_unless_told_otherwise() -> None:
+    assert replace(LoadLimits().options(), progress=None) == LoadOptions()
 
 
 def test_sources_are_observed_with_a_data_version_that_follows_their_content(runs: Runs) -> None:
