@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from energy_platform.transfer.progress import Clock, Pace, Step
@@ -33,9 +34,10 @@ def bars(console: Console | None = None, clock: Clock = time.monotonic) -> Itera
     console = console or Console(stderr=True)
     columns = (
         SpinnerColumn(finished_text="+"),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        PaceColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        # takes the room that the words leave
+        BarColumn(bar_width=None),
+        PaceColumn(table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         yield Bars(progress, clock)

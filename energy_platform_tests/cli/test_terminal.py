@@ -19,13 +19,13 @@ def step(rows: int, total: int | None = None, phase: Phase = "reading", name: st
     return Step(ASSET, phase, name, rows, total)
 
 
-def on_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Console:
+def on_terminal(monkeypatch: pytest.MonkeyPatch, width: int = 160, **environment: str) -> Console:
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_INTERACTIVE", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return Console(force_terminal=True, file=io.StringIO(), width=160)
+    return Console(force_terminal=True, file=io.StringIO(), width=width)
 
 
 def text_of(console: Console) -> str:
@@ -76,6 +76,17 @@ def test_the_bars_of_one_asset_go_when_the_next_begins(monkeypatch: pytest.Monke
     said = text_of(console)
     assert "alerts.csv" in said
     assert "a.db/readings" not in said
+
+
+def test_on_a_narrow_terminal_the_bar_gives_way_to_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, now = on_terminal(monkeypatch, width=100), [0.0]
+    with bars(console, clock=lambda: now[0]) as shown:
+        now[0] += 1
+        shown(step(250_000, 1_000_000, name="sensor_readings.db/sensor_readings"))
+
+    drawn = text_of(console)
+    assert "reading sensor_readings.db/sensor_readings" in drawn
+    assert "250,000 of 1,000,000 rows, 250,000 rows/s, 3 s left" in drawn
 
 
 def test_work_without_rows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
