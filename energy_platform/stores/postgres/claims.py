@@ -16,24 +16,43 @@ from energy_platform.domain.errors import OwnershipError
 from energy_platform.stores.postgres.copying import read_frame, stage
 from energy_platform.stores.postgres.locks import key_of
 
+_MANY_SERIES = 10_000
 _TABLE = sql.Identifier("energy", "claims")
 
-_WIDEN = """
-INSERT INTO energy.claims AS present (estate, measurement, tenant_id, series, first_time, last_time)
-SELECT %s, %s, tenant_id, series, min(first_time), max(last_time)
-FROM {staged} GROUP BY tenant_id, series ORDER BY tenant_id, series
-ON CONFLICT (tenant_id, measurement, series, estate) DO UPDATE SET
-    first_time = LEAST(present.first_time, excluded.first_time),
-    last_time = GREATEST(present.last_time, excluded.last_time)
-WHERE excluded.first_time < present.first_time OR excluded.last_time > present.last_time
+# nobody else claims meanwhile: what is not there needs no look for conflicts
+_NEW = """
+INSERT INTO energy.claims (estate, measurement, tenant_id, series, first_time, last_time)
+SELECT %(estate)s, %(measurement)s, tenant_id, series, first_time, last_time
+FROM {staged} AS staged
+WHERE NOT EXISTS (
+    SELECT FROM energy.claims AS own
+    WHERE (own.tenant_id, own.series) = (staged.tenant_id, staged.series)
+      AND own.measurement = %(measurement)s AND own.estate = %(estate)s
+)
+"""
+
+_WIDER = """
+UPDATE energy.claims AS own
+SET first_time = LEAST(own.first_time, staged.first_time), last_time = GREATEST(own.last_time, staged.last_time)
+FROM {staged} AS staged
+WHERE (own.tenant_id, own.series) = (staged.tenant_id, staged.series)
+  AND own.measurement = %(measurement)s AND own.estate = %(estate)s
+  AND (staged.first_time < own.first_time OR staged.last_time > own.last_time)
+"""
+
+_OTHERS = """
+SELECT EXISTS (
+    SELECT FROM energy.claims
+    WHERE measurement = %(measurement)s AND estate <> %(estate)s AND tenant_id = ANY(%(tenants)s)
+)
 """
 
 _OVERLAPS = """
 SELECT other.estate, other.series, count(*) OVER ()
-FROM (SELECT DISTINCT tenant_id, series FROM {staged}) AS staged
+FROM {staged} AS staged
 JOIN energy.claims AS own USING (tenant_id, series)
 JOIN energy.claims AS other USING (tenant_id, measurement, series)
-WHERE own.estate = %s AND own.measurement = %s AND other.estate <> own.estate
+WHERE own.estate = %(estate)s AND own.measurement = %(measurement)s AND other.estate <> own.estate
   AND own.first_time <= other.last_time AND other.first_time <= own.last_time
 ORDER BY other.estate, other.series LIMIT 1
 """
@@ -53,11 +72,22 @@ def claim(connection: psycopg.Connection, estate: str, measurement: str, frame: 
     """
     if frame.is_empty():
         return
+    spans = frame.group_by("tenant_id", "series").agg(pl.col("first_time").min(), pl.col("last_time").max())
+    names = {"estate": estate, "measurement": measurement, "tenants": spans.get_column("tenant_id").unique().to_list()}
     # two estates that claim at once must see each other's spans
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [key_of("claims", measurement)])
-    staged = stage(connection, "staged_claims", _TABLE, frame.select("tenant_id", "series", "first_time", "last_time"))
-    connection.execute(sql.SQL(_WIDEN).format(staged=staged), [estate, measurement])
-    found = connection.execute(sql.SQL(_OVERLAPS).format(staged=staged), [estate, measurement]).fetchone()
+    staged = stage(connection, "staged_claims", _TABLE, spans.sort("tenant_id", "series"))
+    connection.execute(sql.SQL("ANALYZE {}").format(staged))
+    if spans.height >= _MANY_SERIES:
+        # what the server knows of the table's size may be old: one look for each series would take minutes
+        connection.execute("SET LOCAL enable_nestloop = off")
+    for statement in (_WIDER, _NEW):
+        connection.execute(sql.SQL(statement).format(staged=staged), names)
+    found = None
+    if connection.execute(_OTHERS, names).fetchone() == (True,):
+        found = connection.execute(sql.SQL(_OVERLAPS).format(staged=staged), names).fetchone()
+    if spans.height >= _MANY_SERIES:
+        connection.execute("SET LOCAL enable_nestloop = on")
     if found:
         other, series, count = found
         raise OwnershipError(
