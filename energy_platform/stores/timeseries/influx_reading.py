@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -46,10 +46,10 @@ _POLARS_TYPES: Final[Mapping[str, pl.DataType]] = {
 _TENANTS_AT_ONCE: Final = 100
 #: Two keep the server busy and the parser too; more share the same cores.
 _STREAMS: Final = 2
-_SHORTEST_SLICE: Final = timedelta(hours=1)
+#: Of one stream: each series costs the server something in each of them, however few points it has there.
+_SHORTEST_SPAN: Final = timedelta(hours=12)
 #: A reader whose pieces nobody takes looks so often whether somebody still will.
 _LOOK_UP_SECONDS: Final = 0.1
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _VALUES: Final = b'"values":[['
 _END: Final = b"]]"
@@ -78,7 +78,7 @@ class InfluxReading:
         """The points of these tenants, over several connections where the time between is long enough."""
         for first in range(0, len(tenants), _TENANTS_AT_ONCE):
             group = tenants[first : first + _TENANTS_AT_ONCE]
-            spans = self._spans(group, start, stop, min(_STREAMS, connections))
+            spans = _spans(start, stop, min(_STREAMS, connections))
             yield from _together([self._stream(influxql.condition(group, *span)) for span in spans])
 
     def newest(self, tenants: Sequence[str]) -> Iterator[SeriesPoints]:
@@ -86,39 +86,6 @@ class InfluxReading:
         for first in range(0, len(tenants), _TENANTS_AT_ONCE):
             condition = influxql.condition(tenants[first : first + _TENANTS_AT_ONCE], None, None)
             yield from self._stream(condition, " ORDER BY time DESC LIMIT 1")(threading.Event())
-
-    def _spans(
-        self, tenants: Sequence[str], start: datetime | None, stop: datetime | None, count: int
-    ) -> list[tuple[datetime | None, datetime | None]]:
-        """The same time in pieces that hold, where points are evenly spread, equally many."""
-        first, last = start, stop
-        if count > 1 and (first is None or last is None):
-            found = self._ends(influxql.condition(tenants, start, stop))
-            first, last = first or (found and found[0]), last or (found and found[1])
-        if count == 1 or first is None or last is None or last - first < count * _SHORTEST_SLICE:
-            return [(start, stop)]
-        inner = [first + (last - first) / count * index for index in range(1, count)]
-        edges = [start, *inner, stop]
-        return list(itertools.pairwise(edges))
-
-    def _ends(self, condition: str) -> tuple[datetime, datetime] | None:
-        """The time of some early and of some late point: exactly the first and the last value of any field."""
-        statements = [
-            f"SELECT {end}({influxql.name(field)}) FROM {influxql.name(self._measurement.name)} WHERE {condition}"
-            for field in sorted(self._types.keys() & {column.name for column in self._measurement.fields})
-            for end in ("first", "last")
-        ]
-        if not statements:
-            return None
-        times = [
-            row[0]
-            for result in self._requests.query(";".join(statements))
-            for series in result.get("series", ())
-            for row in series["values"]
-        ]
-        if not times:
-            return None
-        return _EPOCH + timedelta(microseconds=min(times)), _EPOCH + timedelta(microseconds=max(times))
 
     def _stream(self, condition: str, tail: str = "") -> _Stream:
         name = influxql.name(self._measurement.name)
@@ -141,6 +108,14 @@ class InfluxReading:
                 yield piece.take()
 
         return pieces
+
+
+def _spans(start: datetime | None, stop: datetime | None, count: int) -> list[tuple[datetime | None, datetime | None]]:
+    """The same time in equal pieces, where both ends are known: to ask for them costs more where series are many."""
+    if start is None or stop is None or stop - start < count * _SHORTEST_SPAN:
+        return [(start, stop)]
+    inner = [start + (stop - start) / count * index for index in range(1, count)]
+    return list(itertools.pairwise([start, *inner, stop]))
 
 
 def shown_tag(name: str, measurement: Measurement) -> str:
