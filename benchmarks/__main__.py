@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -54,11 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows=asked.rows,
         peer_rows=asked.peer_rows,
         repeats=asked.repeats,
-        memory_rows=asked.memory_rows,
+        large_rows=asked.memory_rows,
         series=asked.series,
         days=asked.days,
         single_runs=asked.single_runs,
     )
+    # whatever ends it, the scratch servers are stopped
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = Path(tempfile.mkdtemp(prefix="energy-platform-bench-", dir=asked.folder))
     # the servers' own user must be able to pass
     folder.chmod(0o711)
@@ -115,7 +118,8 @@ def _command(asked: argparse.Namespace) -> str:
     parts = [f"python -m benchmarks --rows {asked.rows}"]
     parts += [f"--only {','.join(asked.only)}"] if asked.only else []
     parts += [f"--repeats {asked.repeats}"] if asked.repeats else []
-    parts.append(f"--memory-rows {asked.memory_rows} --series {asked.series}")
+    parts += [f"--memory-rows {asked.memory_rows}"] if asked.memory_rows else []
+    parts.append(f"--series {asked.series}")
     return " ".join(parts)
 
 
@@ -141,8 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--memory-rows",
         type=_positive,
-        default=defaults.memory_rows,
-        help=f"of the large estate whose peak memory is taken ({defaults.memory_rows:,})",
+        help=f"of the large estate whose peak memory is taken ({defaults.memory_rows:,}, or --rows if more)",
     )
     add("--series", type=_positive, default=defaults.series, help=f"of the cardinality lines ({defaults.series:,})")
     add("--days", type=_positive, default=defaults.days, help=f"of the backfill ({defaults.days})")

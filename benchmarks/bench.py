@@ -19,7 +19,8 @@ class Options:
         rows: of the generated estates.
         peer_rows: at most so many are given to a peer that is known to be slow; its rows a second are compared.
         repeats: rounds; None: three up to a million rows, else one.
-        memory_rows: of the larger estate whose peak memory is compared with that of a million.
+        large_rows: of the estate whose peak memory is compared with that of a million; None: ten million, or `rows`
+            where that is more.
         series: of the estate with many series.
         days: of the backfill.
         single_runs: of one day each, measured and extrapolated to all days.
@@ -28,7 +29,7 @@ class Options:
     rows: int = 1_000_000
     peer_rows: int = 100_000
     repeats: int | None = None
-    memory_rows: int = 10_000_000
+    large_rows: int | None = None
     series: int = 50_000
     days: int = 730
     single_runs: int = 10
@@ -37,6 +38,11 @@ class Options:
     def rounds(self) -> int:
         """How often each contender is measured."""
         return self.repeats or (3 if self.rows <= 1_000_000 else 1)
+
+    @property
+    def memory_rows(self) -> int:
+        """Of the estate whose peak memory is compared with that of a million."""
+        return self.large_rows or max(10_000_000, self.rows)
 
 
 @dataclass(slots=True)

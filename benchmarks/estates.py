@@ -99,7 +99,7 @@ class Readings:
         """Local times as microseconds since 1970; they grow with the row number."""
         first = (self.first_day - date(1970, 1, 1)).days * 86_400_000_000
         slots, sensors = np.divmod(numbers, self.sensors)
-        return first + slots * self.step + sensors * self.step // self.sensors
+        return first + slots * self.step + sensors * (self.step // self.sensors)
 
     def frame(self, numbers: Integers) -> pl.DataFrame:
         """These rows: local times as the source writes them, codes, values."""

@@ -24,7 +24,7 @@ _CONNECTIONS = (1, 2, 4)
 _BODY_LINES = (5_000, 20_000, 50_000)
 _ORDERS: tuple[Order, ...] = ("building", "time")
 #: More rows than this tell nothing new about which setting is the best.
-_TRIED_ROWS = 200_000
+_TRIED_ROWS = 400_000
 _FINALISTS = 2
 
 

@@ -44,8 +44,8 @@ def run(stores: Stores, store: StoreName, estate: Path, action: str, **arguments
     if done.returncode:
         raise WrongResultError(one_line(RuntimeError(done.stderr.strip()[-600:])))
     facts = json.loads(done.stdout.strip().splitlines()[-1])
-    if facts.pop("problems"):
-        raise WrongResultError("what was loaded was not proven")
+    if problems := facts.pop("problems"):
+        raise WrongResultError(f"{len(problems)} findings, e.g. {problems[0]}")
     return Sample(facts.pop("seconds"), facts.pop("rows"), facts)
 
 
@@ -97,7 +97,7 @@ def do_load(asset: str) -> dict[str, Any]:
         "rows": sum(verdict.rows for verdict in proven),
         "written": report.rows_written,
         "partitions": len(report.verdicts),
-        "problems": len(report.unproven),
+        "problems": [f"{verdict.partition}: {verdict.reason}" for verdict in report.unproven],
         "peak": peak_memory(),
         **facts,
     }
@@ -115,9 +115,8 @@ def do_verify() -> dict[str, Any]:
     with open_platform(settings, read_estate(settings.estate)) as platform:
         report = verify(platform)
     seconds = time.perf_counter() - started
-    for finding in report.findings:
-        print(finding, file=sys.stderr)
-    return {"seconds": seconds, "rows": 0, "problems": len(report.findings), "peak": peak_memory()}
+    problems = [f"{finding.asset} {finding.partition}: {finding.reason}" for finding in report.findings]
+    return {"seconds": seconds, "rows": 0, "problems": problems, "peak": peak_memory()}
 
 
 def do_load_rest(loaded: list[str]) -> dict[str, Any]:
@@ -129,11 +128,11 @@ def do_load_rest(loaded: list[str]) -> dict[str, Any]:
 
     settings = Settings()
     started = time.perf_counter()
-    problems = 0
+    problems: list[str] = []
     with open_platform(settings, read_estate(settings.estate)) as platform:
         for asset in assets_of(platform.estate):
             if asset not in loaded:
-                problems += len(load_asset(platform, asset).unproven)
+                problems += [f"{asset} {v.partition}: {v.reason}" for v in load_asset(platform, asset).unproven]
     return {"seconds": time.perf_counter() - started, "rows": 0, "problems": problems}
 
 
@@ -164,7 +163,7 @@ def do_fingerprint(rows: int, repeats: int) -> dict[str, Any]:
         "whole": min(whole),
         "rows": rows,
         # both ways must tell the same, every time
-        "problems": len(sums) - 1,
+        "problems": ["the sums of both ways differ"] if len(sums) > 1 else [],
     }
 
 

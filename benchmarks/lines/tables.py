@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 from benchmarks import ours
 from benchmarks.bench import Bench
 from benchmarks.estates import BILLING_CSV, make_billing
@@ -38,6 +41,8 @@ def csv_into_table(bench: Bench) -> None:
             target = "peers.billing" if own_table else "energy.billing"
             # the very table has two more columns; a tool that makes its own table takes the source as it is
             source = estate / BILLING_CSV if own_table else ready
+            if own_table and wanted < rows:
+                source = _first_rows(source, bench.folder / "part.csv", wanted)
             sample = bench.peers.run(
                 script, source=source, target=target, rows=wanted, variant=variant, requirements=requirements
             )
@@ -61,7 +66,7 @@ def csv_into_table(bench: Bench) -> None:
             Contender(
                 "ingestr",
                 "peer",
-                lambda: peer("ingestr_ingest.py", rows, requirements="requirements-ingestr.txt"),
+                lambda: peer("ingestr_ingest.py", slow, requirements="requirements-ingestr.txt"),
                 note="a table of its own, by key; its start-up included",
             ),
             Contender(
@@ -74,6 +79,8 @@ def csv_into_table(bench: Bench) -> None:
 
     def ratios(line: Line) -> list[Ratio]:
         mine, floor = own(line), best(line, "floor").seconds
+        if any(result.name == "ingestr" and "rows stand in the target" in result.missing for result in line.results):
+            line.notes.append("ingestr (0.14) reads a CSV in pages of 1,000 rows and drops the row that follows a page")
         return [
             Ratio(r"first load, to \copy's time", quotient(mine.seconds, floor), 1.6),
             faster_than_peers("faster than the best peer", line, mine.seconds, 1.0, above=True),
@@ -81,3 +88,10 @@ def csv_into_table(bench: Bench) -> None:
         ]
 
     bench.compare("CSV → PostgreSQL table", contenders, ratios)
+
+
+def _first_rows(source: Path, target: Path, rows: int) -> Path:
+    """A CSV of the first rows, for tools that take a file as a whole."""
+    with source.open("rb") as old, target.open("wb") as new:
+        new.writelines(itertools.islice(old, rows + 1))
+    return target

@@ -56,6 +56,12 @@ def test_points_are_unique_and_on_the_days_of_the_estate(rows: int) -> None:
     assert days.is_between(estates.FIRST_DAY, estates.FIRST_DAY + timedelta(days=estates.DAYS - 1)).all()
 
 
+def test_a_million_series_stay_within_their_year() -> None:
+    readings = Readings(1_000_000, 1_000_000, 365, estates.YEAR_FIRST)
+    first, last = readings.local_times(np.array([0, 999_999])).view("datetime64[us]")
+    assert (str(first)[:10], str(last)[:10]) == ("2024-01-01", "2024-12-30")
+
+
 def test_points_have_the_columns_and_limits_of_the_measurement() -> None:
     measurement: Measurement = SENSOR_DATA
     points = Readings(10_000).points(np.arange(10_000))
