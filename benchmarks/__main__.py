@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         single_runs=asked.single_runs,
     )
     # whatever ends it, the scratch servers are stopped
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="energy-platform-bench-", dir=asked.folder))
     # the servers' own user must be able to pass
     folder.chmod(0o711)
@@ -78,6 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"The estates are kept in {folder}", file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _measure(options: Options, asked: argparse.Namespace, folder: Path) -> int:

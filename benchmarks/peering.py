@@ -124,6 +124,10 @@ class Peers:
                 name, _, version = line.partition("==")
                 if version and not line.startswith("#"):
                     found[name] = version
+        for line in (_INFLUX_MODULE / "go.mod").read_text().splitlines():
+            words = line.removeprefix("require ").split()
+            if words and words[0].endswith("/influx-cli/v2"):
+                found["influx (CLI)"] = words[1]
         return found
 
     def _environment(self, requirements: str) -> Path:
