@@ -50,6 +50,7 @@ from energy_platform.transfer.verdicts import (
     accounts_in,
     facts_of,
     source_summaries_in,
+    summary_in,
     total_accounts,
     verdict_of,
 )
@@ -126,8 +127,7 @@ class _MeasurementLoad:
             return self._report_as_proven()
         rules = mapping_rules(self.platform, self.name)
         self.contract = cast(Measurement, rules.contract)
-        store = self.plan.store
-        self.meanings = {spec.name: f"{meaning_of(spec, rules)}/{store}" for spec in self.plan.present.values()}
+        self.meanings = {spec.name: meaning_of(spec, rules) for spec in self.plan.present.values()}
         settings = self.platform.settings
         with Staging(rules, self._days_to_stage(), settings.spill_rows, self.options.max_series) as staging:
             with self._phase("reading"):
@@ -284,40 +284,63 @@ class _MeasurementLoad:
         with ThreadPoolExecutor(1, thread_name_prefix="writing") as writer:
             for rows, is_last in judged.chunks():
                 days = sorted(rows.get_column(DAY).unique().to_list())
-                written = rows.filter(~pl.col(DAY).is_in(list(self.withheld))) if self.withheld else rows
-                self._take_back_proofs([day for day in days if day not in self.withheld])
+                # a day that comes in several pieces is too long to be summed up before it is written
+                standing = {} if expected or not is_last else self._still_standing(rows, days)
+                left = [day for day in days if day not in self.withheld and day not in standing]
+                written = rows if len(left) == len(days) else rows.filter(pl.col(DAY).is_in(left))
+                self._take_back_proofs(left)
                 for day, parts in self._write(writer, written, judged.height).items():
                     known = expected.setdefault(day, {})
                     for source, summary in parts.items():
                         known[source] = known.get(source, Summary()) + summary
                 if is_last:
-                    self._prove(days, expected)
+                    self._prove(days, expected | standing, standing)
                     covered.update(days)
                     expected.clear()
         return covered
 
+    def _still_standing(self, rows: pl.DataFrame, days: Sequence[date]) -> dict[date, dict[str, Summary]]:
+        """Days of which the target holds these rows already: what each source holds of them."""
+        entries = {day: self.plan.entries.get(day.isoformat()) for day in days if day not in self.withheld}
+        proven = {day: e for day, e in entries.items() if e is not None and self.plan.is_proven_for_good(e)}
+        if self.options.force or not proven:
+            return {}
+        with self._phase("judging"):
+            known = rows.filter(pl.col(DAY).is_in(list(proven)))
+            by_day = self._summed_up(SeriesPoints(self.series, self._points(known)), known)
+        return {
+            day: parts
+            for day, parts in by_day.items()
+            if sum({**self._retired_parts(day), **parts}.values(), Summary()) == summary_in(proven[day])
+        }
+
+    def _points(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(SERIES, "time", *(column.name for column in self.contract.fields))
+
+    def _summed_up(self, points: SeriesPoints, rows: pl.DataFrame) -> dict[date, dict[str, Summary]]:
+        """By day and source what the target must give back."""
+        found: dict[date, dict[str, Summary]] = {}
+        for (day, position), summary in Summary.of_points(points, self.contract, rows.select(DAY, SOURCE)).items():
+            found.setdefault(cast(date, day), {})[self.plan.specs[position].name] = summary
+        return found
+
     def _write(self, writer: ThreadPoolExecutor, rows: pl.DataFrame, total: int) -> dict[date, dict[str, Summary]]:
-        """Write rows, and sum them up meanwhile: by day and source what the target must give back."""
+        """Write rows, and sum them up meanwhile."""
         if rows.is_empty():
             return {}
-        fields = [column.name for column in self.contract.fields]
-        points = SeriesPoints(self.series, rows.select(SERIES, "time", *fields)).compact()
+        points = SeriesPoints(self.series, self._points(rows)).compact()
         self.log(f"writing {points.height} points of {rows.get_column(DAY).n_unique()} days to {self.asset}")
         with self._phase("writing"):
             writing = writer.submit(self.platform.timeseries.write_points, self.contract, points)
-            summaries = Summary.of_points(points, self.contract, rows.select(DAY, SOURCE))
+            summaries = self._summed_up(points, rows)
             refused = writing.result()
         if refused.height:
             self._note_refused(rows, refused)
             kept = rows.with_row_index("@row").join(refused.select("@row"), on="@row", how="anti")
-            points = SeriesPoints(self.series, kept.select(SERIES, "time", *fields)).compact()
-            summaries = Summary.of_points(points, self.contract, kept.select(DAY, SOURCE))
-        self.report.rows_written += points.height
+            summaries = self._summed_up(SeriesPoints(self.series, self._points(kept)), kept)
+        self.report.rows_written += rows.height - refused.height
         self._progress("writing", rows.height, total)
-        found: dict[date, dict[str, Summary]] = {}
-        for (day, position), summary in summaries.items():
-            found.setdefault(cast(date, day), {})[self.plan.specs[position].name] = summary
-        return found
+        return summaries
 
     def _note_refused(self, rows: pl.DataFrame, refused: pl.DataFrame) -> None:
         """Points that the store itself refused go into the quarantine, with the store's words."""
@@ -345,12 +368,17 @@ class _MeasurementLoad:
             with self.platform.postgres.connection() as connection:
                 ledger.record(connection, taken_back)
 
-    def _prove(self, days: Sequence[date], by_source: Mapping[date, dict[str, Summary]]) -> None:
-        """Compare days with what the target gives back, and put the verdicts into the ledger."""
+    def _prove(
+        self, days: Sequence[date], by_source: Mapping[date, dict[str, Summary]], standing: Collection[date] = ()
+    ) -> None:
+        """Compare days with what the target gives back, and put the verdicts into the ledger.
+
+        The verdict of the days that are `standing` is known: they were proven with the same rows before.
+        """
         if not days:
             return
         parts = {day: {**self._retired_parts(day), **by_source.get(day, {})} for day in days}
-        to_read = [day for day in days if day not in self.withheld]
+        to_read = [day for day in days if day not in self.withheld and day not in standing]
         found: dict[date, Summary] = {}
         with self._phase("proving"):
             for span in contiguous(to_read):
@@ -367,12 +395,12 @@ class _MeasurementLoad:
         for day in days:
             expected = sum(parts[day].values(), Summary())
             reason = self.withheld.get(day) or ""
-            if not reason:
+            if not reason and day not in standing:
                 reason = explain(expected.differences(found.get(day, Summary())), expected, found.get(day))
             entry = self._entry(day, parts[day], reason=reason)
             entries.append(entry)
             if entry.rows or reason or self._rows_read(day):
-                self.report.verdicts.append(verdict_of(entry))
+                self.report.verdicts.append(verdict_of(entry, skipped=day in standing))
         with self._phase("recording"):
             self._record(entries)
 
@@ -412,7 +440,7 @@ class _MeasurementLoad:
             reason=reason,
             rows=summary.rows,
             fingerprint=summary.fingerprint_text,
-            facts=facts | {"digests": digest_facts(day, self.digests, self.meanings)},
+            facts=facts | {"digests": digest_facts(day, self.digests, self.meanings), "store": self.plan.store},
             run_id=self.run_id,
             seconds=0.0,
             recorded_at=None,

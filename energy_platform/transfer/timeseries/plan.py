@@ -41,12 +41,12 @@ class LoadPlan:
         self._days = days
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
-        # the same file means something else where the estate file says so, and another store holds nothing of it yet
         self.store = platform.timeseries.implementation
+        # the same file means something else where the estate file says so
         rules = MappingRules(estate, contract_of(name), platform.now)
         found = source_versions(tuple(self.specs.values()))
         self.versions = {
-            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}/{self.store}"
+            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}"
             for spec in self.specs.values()
             if spec.name in found
         }
@@ -68,12 +68,12 @@ class LoadPlan:
 
     def is_settled(self, entry: LedgerEntry) -> bool:
         """Proven for the sources as they are now, and not in need of another proof because its day has ended."""
-        return self._is_proven_for_good(entry) and entry.facts.get("versions") == self.versions
+        return self.is_proven_for_good(entry) and entry.facts.get("versions") == self.versions
 
     def nothing_new(self) -> bool:
         """Whether every chosen day that holds data is proven for the sources as they are now."""
         undated = self.entries.get(UNDATED)
-        if undated is None or undated.facts.get("versions") != self.versions or _has_future_rows(undated):
+        if undated is None or not self.is_settled(undated) or _has_future_rows(undated):
             return False
         with_data = {day for text in undated.facts.get("days", []) if self.is_chosen(day := date.fromisoformat(text))}
         known = self.chosen_entries()
@@ -85,7 +85,7 @@ class LoadPlan:
         Where no day holds data the first one stands for them all, so that rows that fall on no day are accounted for.
         """
         undated = self.entries.get(UNDATED)
-        if not days and (undated is None or undated.facts.get("versions") != self.versions):
+        if not days and (undated is None or not self.is_settled(undated)):
             return [self._first_day]
         settled = {partition for partition, entry in self.entries.items() if self.is_settled(entry)}
         return [day for day in days if day.isoformat() not in settled]
@@ -93,7 +93,7 @@ class LoadPlan:
     def can_compare(self) -> bool:
         """Whether the ledger holds digests to compare the sources with."""
         undated = self.entries.get(UNDATED)
-        return undated is not None and "digests" in undated.facts and not _has_future_rows(undated)
+        return undated is not None and "digests" in undated.facts
 
     def unchanged(self, digests: Mapping[str, Mapping[date | None, Digest]], meanings: Mapping[str, str]) -> set[date]:
         """The chosen days whose verdict still stands, because the sources hold the same rows of them.
@@ -107,7 +107,7 @@ class LoadPlan:
         same: set[date] = set()
         for day, entry in self.chosen_entries().items():
             accounts = accounts_in(entry).values()
-            if not self._is_proven_for_good(entry) or any(a.read != a.loaded for a in accounts):
+            if not self.is_proven_for_good(entry) or any(a.read != a.loaded for a in accounts):
                 continue
             if entry.facts.get("digests") == digest_facts(day, digests, meanings):
                 same.add(day)
@@ -118,9 +118,11 @@ class LoadPlan:
         entry = self.entries[day.isoformat()]
         return replace(entry, facts={**entry.facts, "versions": self.versions})
 
-    def _is_proven_for_good(self, entry: LedgerEntry) -> bool:
+    def is_proven_for_good(self, entry: LedgerEntry) -> bool:
+        """Proven for this store, and not in need of another proof because its day has ended since."""
+        # rows that fall on no day are never open
         ended = entry.open and date.fromisoformat(entry.partition) < self.today
-        return entry.proven and not ended
+        return entry.proven and not ended and entry.facts.get("store") == self.store
 
 
 def digest_facts(
