@@ -36,9 +36,20 @@ def words_of(kind: str, value: Value) -> tuple[int, int]:
         return 4, (value - EPOCH) // timedelta(microseconds=1) % WORD
     if kind == "date":
         return 5, (value - date(1970, 1, 1)).days % WORD
-    digest = hashlib.blake2b(value.encode("utf-8"), digest_size=16).digest()
-    low, high = struct.unpack("<QQ", digest)
-    return low, high
+    return words_of_text(value.encode("utf-8"))
+
+
+def words_of_text(text: bytes) -> tuple[int, int]:
+    """The two words of a text."""
+    if len(text) > 1024:
+        digest = hashlib.blake2b(text, digest_size=16).digest()
+        return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+    lane_a, lane_b = 0xA4093822299F31D0, 0x082EFA98EC4E6C89
+    words = [int.from_bytes(text[start : start + 8], "little") for start in range(0, len(text), 8)]
+    for number, word in enumerate([len(text), *words]):
+        lane_a = mix(lane_a ^ word)
+        lane_b = mix((lane_b + word + number * 0x9E3779B97F4A7C15) % WORD)
+    return lane_a, lane_b
 
 
 def mix(state: int) -> int:
@@ -81,6 +92,11 @@ VECTORS: tuple[tuple[str, tuple[str, ...], tuple[Row, ...]], ...] = (
     ("an instant", ("time",), ((datetime(2025, 3, 1, 0, 0, 0, 1, tzinfo=UTC),),)),
     ("a day", ("date",), ((date(2025, 3, 1),),)),
     ("Korean text", ("text",), (("온도 경고",),)),
+    ("a zero byte", ("text",), (("\0",),)),
+    ("eight bytes", ("text",), (("temp_001",),)),
+    ("nine bytes", ("text",), (("temp_0010",),)),
+    ("a long text", ("text",), (("x" * 1024,),)),
+    ("a longer text", ("text",), (("x" * 1025,),)),
     ("JSON", ("json",), (('{"a":1}',),)),
     (
         "a reading",
@@ -119,7 +135,11 @@ def shown(value: Value) -> str:
         return value.isoformat()
     if isinstance(value, float):
         return repr(value)
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        if len(value) > 100 and len(set(value)) == 1:
+            return f'"{value[0]}" * {len(value)}'
+        return '"' + value.replace("\0", "\\0") + '"'
+    return str(value)
 
 
 def lines() -> list[str]:

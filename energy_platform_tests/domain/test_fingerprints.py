@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,10 +25,18 @@ from energy_platform.domain.fingerprints import (
     fingerprint_text,
     point_hashes,
     row_hashes,
+    text_words,
 )
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES, SeriesPoints
-from energy_platform_tests.domain.fingerprint_reference import VECTORS, fingerprint_of, lines, row_hash
+from energy_platform_tests.domain.fingerprint_reference import (
+    NULL,
+    VECTORS,
+    fingerprint_of,
+    lines,
+    row_hash,
+    words_of_text,
+)
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "fingerprints.md"
 
@@ -44,6 +56,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "date": st.dates(),
     "json": TEXTS,
 }
+#: Texts of all kinds of lengths: within a word, at its end, behind it, and where another rule begins.
+TEXTS_OR_NULL = (
+    st.none()
+    | TEXTS
+    | st.text("a\x00\x7f", max_size=40)
+    | st.sampled_from([1015, 1016, 1017, 1023, 1024, 1025, 1032, 4096]).map(lambda length: "x" * length)
+)
 ROWS = st.lists(st.tuples(*(st.none() | VALUES[kind] for kind in KINDS)), max_size=12)
 
 
@@ -81,6 +100,28 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and a second thread from a few rows on, as otherwise only large frames have them."""
     monkeypatch.setattr(fingerprints, "_BLOCK", 7)
     monkeypatch.setattr(fingerprints, "_ROWS_FOR_TWO_THREADS", 20)
+
+
+@contextmanager
+def sizes(**values: int) -> Iterator[None]:
+    """Other sizes of blocks and samples, so that a few texts go the way of many."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(fingerprints, f"_{name.upper()}", value)
+        yield
+
+
+def expected_words(texts: Sequence[str | None]) -> list[tuple[int, int]]:
+    return [NULL if text is None else words_of_text(text.encode()) for text in texts]
+
+
+def found_words(texts: pa.LargeStringArray) -> list[tuple[int, int]]:
+    firsts, seconds = text_words(texts)
+    return list(zip(firsts.tolist(), seconds.tolist(), strict=True))
+
+
+def array_of(texts: Sequence[str | None]) -> pa.LargeStringArray:
+    return pa.array(texts, type=pa.large_string())  # pyright: ignore[reportReturnType]
 
 
 def frame_of(rows: list[tuple[Any, ...]], columns: tuple[Column, ...] = COLUMNS) -> pl.DataFrame:
@@ -143,6 +184,97 @@ def test_blocks_and_threads_are_seamless(rows: int) -> None:
     expected = [row_hash(kinds, (*series[number % 3], *content)) for number, *content in contents]
     assert numbers_of(point_hashes(points, POINTS)) == expected
     assert numbers_of(row_hashes(points.frame(), POINTS.columns)) == expected
+
+
+@given(
+    st.lists(st.lists(TEXTS_OR_NULL, max_size=8), min_size=1, max_size=4),
+    st.integers(0, 5),
+    st.integers(0, 30),
+    st.sampled_from([1, 3, 1 << 15]),
+    st.sampled_from([1, 40, 1 << 21]),
+    st.sampled_from([1, 4, 1 << 12]),
+)
+@settings(max_examples=300, deadline=None)
+def test_texts_of_cut_and_chunked_columns(
+    chunks: list[list[str | None]], start: int, length: int, block: int, block_bytes: int, sample: int
+) -> None:
+    column = Column("text", "text")
+    pieces = [pl.DataFrame({"text": chunk}, schema={"text": pl.String()}) for chunk in chunks]
+    frame = pl.concat(pieces, rechunk=False)[start : start + length]
+    texts = [text for chunk in chunks for text in chunk][start : start + length]
+    with sizes(block=block, block_bytes=block_bytes, sample=sample, rows_for_two_threads=5):
+        assert numbers_of(row_hashes(frame, [column])) == [row_hash(["text"], [text]) for text in texts]
+
+
+@given(st.lists(TEXTS_OR_NULL, max_size=20), st.integers(0, 20), st.integers(0, 20))
+@settings(max_examples=100, deadline=None)
+def test_texts_where_they_lie(texts: list[str | None], start: int, length: int) -> None:
+    found = found_words(array_of(texts).slice(start, length))
+    assert found == expected_words(texts[start : start + length])
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 15])
+@pytest.mark.parametrize("ahead", range(8))
+def test_texts_of_every_length_at_every_place(ahead: int, block: int) -> None:
+    alphabet = "".join(chr(33 + number % 90) for number in range(41 + ahead))
+    texts = ["<" * ahead, *(alphabet[length % 7 :][:length] for length in range(41)), *(["~" * 8] * 9), ""]
+    with sizes(block=block):
+        assert found_words(array_of(texts)) == expected_words(texts)
+        assert found_words(array_of(texts[::-1])) == expected_words(texts[::-1])
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100_000, 1 << 21])
+def test_long_texts_among_short_ones(block_bytes: int) -> None:
+    long = "온도 \x00 " * 8192
+    texts = [long, "", "a", None, long[1:], "x" * 65_536, "x" * 65_535, "온도", "x" * 1024, long + "a", "b"]
+    with sizes(block_bytes=block_bytes):
+        assert found_words(array_of(texts)) == expected_words(texts)
+    frame = pl.DataFrame({"text": texts * 3})
+    with sizes(block_bytes=block_bytes, sample=4):
+        hashes = numbers_of(row_hashes(frame, [Column("text", "text")]))
+    assert hashes == [row_hash(["text"], [text]) for text in texts] * 3
+
+
+def test_texts_that_have_no_bytes() -> None:
+    assert found_words(array_of([])) == []
+    assert found_words(array_of(["", ""])) == expected_words(["", ""])
+    assert found_words(array_of([None, ""])) == expected_words([None, ""])
+    offsets = pa.py_buffer(np.zeros(3, np.int64))
+    bare = pa.LargeStringArray.from_buffers(2, offsets, pa.py_buffer(b""))
+    assert found_words(bare) == expected_words(["", ""])
+
+
+def test_bytes_behind_a_null_do_not_count() -> None:
+    offsets, data = pa.py_buffer(np.array([0, 3, 9, 11], np.int64)), pa.py_buffer(b"abcHIDDENde")
+    texts = pa.LargeStringArray.from_buffers(3, offsets, data, pa.py_buffer(bytes([0b101])))
+    assert found_words(texts) == expected_words(["abc", None, "de"])
+
+
+def test_texts_that_repeat_and_texts_that_do_not() -> None:
+    rows = 20_000
+    frame = pl.DataFrame(
+        {
+            "same": ["normal"] * rows,
+            "few": [None if number % 11 == 0 else f"sensor_{number % 300:04d}" for number in range(rows)],
+            "all": [f"{number:x}" * (number % 5) for number in range(rows)],
+        }
+    )
+    columns = [Column(name, "text") for name in frame.columns]
+    expected = [row_hash(["text"] * 3, row) for row in frame.iter_rows()]
+    assert numbers_of(row_hashes(frame, columns)) == expected
+
+
+def test_both_words_of_a_text_tell_it_from_its_neighbours() -> None:
+    short = ["\0" * length for length in range(30)] + [f"{chr(letter)}\0" for letter in range(1, 128)]
+    texts = [*short, *(chr(letter) for letter in range(1, 128)), *(f"key-{number}" for number in range(200_000))]
+    for words in text_words(array_of(texts)):
+        assert np.unique(words).size == len(texts)
+        shares = [float(np.mean((words >> np.uint64(bit)) & np.uint64(1))) for bit in range(64)]
+        assert min(shares) > 0.49
+        assert max(shares) < 0.51
+    firsts, seconds = text_words(array_of(texts))
+    differing = np.bitwise_count(firsts ^ seconds)
+    assert 31.9 < float(differing.mean()) < 32.1, "neither says anything about the other"
 
 
 @given(ROWS, st.randoms(use_true_random=False))
