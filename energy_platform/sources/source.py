@@ -7,6 +7,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,17 +50,28 @@ class Source(ABC):
             SourceError: the file cannot be read; rows before the fault may have been given out already.
         """
 
-    def streams(self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1) -> list[Iterator[pl.DataFrame]]:
+    def streams(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, between: tuple[int, int] | None = None
+    ) -> list[Iterator[pl.DataFrame]]:
         """The same rows in at most `count` streams, each in its order, that threads may read at the same time.
 
         Together they hold every row once. Of a file that cannot be read in pieces, each takes the batch that is next.
 
+        Args:
+            batch_rows: of one frame, at most.
+            count: of the streams.
+            between: only rows whose `@order` lies there, both ends included.
+
         Raises:
             SourceError: the file cannot be read.
         """
+        batches = self.batches(batch_rows)
+        if between is not None:
+            # with a key, a row far down in the file may come early in the order
+            batches = _between(batches, *between, ascending=self.spec.key is None)
         if count == 1:
-            return [self.batches(batch_rows)]
-        shared = _Shared(self.batches(batch_rows), count)
+            return [batches]
+        shared = _Shared(batches, count)
         return [_Turn(shared) for _ in range(count)]
 
     def estimated_rows(self) -> int | None:
@@ -153,6 +165,16 @@ class _Turn(Iterator["pl.DataFrame"]):
         if self._shared is not None:
             self._shared.leave()
             self._shared = None
+
+
+def _between(batches: Iterator[pl.DataFrame], first: int, last: int, *, ascending: bool) -> Iterator[pl.DataFrame]:
+    """The rows of a stretch of the order; where it ascends, what lies behind the stretch is not read."""
+    with closing(batches) as read:  # pyright: ignore[reportArgumentType]  readers are generators
+        for batch in read:
+            order = batch.get_column(ORDER_COLUMN)
+            if ascending and batch.height and order[0] > last:
+                return
+            yield batch.filter(order.is_between(first, last))
 
 
 def file_status(path: Path, name: str) -> os.stat_result:

@@ -7,7 +7,7 @@ these versions; it is no proof: a digest that cannot be compared only means that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -62,6 +62,23 @@ def digests_by_day(raw: pl.DataFrame, days: pl.Series) -> dict[date | None, Dige
         day: Digest(rows, (a + (b << 32)) % _MODULUS, (c + (d << 32)) % _MODULUS)
         for day, rows, a, b, c, d in sums.iter_rows()
     }
+
+
+#: Where rows stand in the order of their source: the first and the last, which others may lie between.
+Stretch = tuple[int, int]
+
+
+def stretches_by_day(raw: pl.DataFrame, days: pl.Series) -> dict[date | None, Stretch]:
+    """Where the rows of each local day stand in a record batch; for arguments see `digests_by_day`."""
+    places = pl.DataFrame([days, raw.get_column(ORDER)]).group_by(DAY)
+    found = places.agg(pl.col(ORDER).min().alias("first"), pl.col(ORDER).max().alias("last"))
+    return {day: (first, last) for day, first, last in found.iter_rows()}
+
+
+def widest_stretch(stretches: Iterable[Stretch]) -> Stretch | None:
+    """The stretch that all of these lie in; None where there are none."""
+    together = list(stretches)
+    return (min(first for first, _ in together), max(last for _, last in together)) if together else None
 
 
 def add_digests(total: dict[date | None, Digest], further: Mapping[date | None, Digest]) -> None:

@@ -19,7 +19,14 @@ from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.concurrency import worked
-from energy_platform.transfer.digests import Digest, add_digests, digests_by_day
+from energy_platform.transfer.digests import (
+    Digest,
+    Stretch,
+    add_digests,
+    digests_by_day,
+    stretches_by_day,
+    widest_stretch,
+)
 from energy_platform.transfer.mapping import (
     ORDER,
     REASON,
@@ -56,6 +63,7 @@ class Scan:
         entities: distinct tenants, buildings and sensors of accepted rows, in the order of the source: columns of
             `ENTITY_SCHEMA`, `@source`, `@order`.
         digests: of a measurement's source by local day; None: rows that fall on none.
+        stretches: where the rows of each such day stand in the order of the source.
         extra_types: of the extra fields that it feeds.
     """
 
@@ -64,12 +72,14 @@ class Scan:
     now: datetime
     entities: pl.DataFrame
     digests: Mapping[date | None, Digest] = field(default_factory=dict)
+    stretches: Mapping[date | None, Stretch] = field(default_factory=dict)
     extra_types: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 class _Part(NamedTuple):
     entities: list[pl.DataFrame]
     digests: dict[date | None, Digest]
+    stretches: dict[date | None, Stretch]
     extra_types: dict[str, ColumnType]
 
 
@@ -88,14 +98,18 @@ def scan_source(estate: Estate, spec: SourceSpec, now: datetime, batch_rows: int
     scanner = _Scanner(spec, -1 if spec.target == "sensors" else estate.sources.index(spec), rules)
     entities: list[pl.DataFrame] = []
     digests: dict[date | None, Digest] = {}
+    stretches: dict[date | None, list[Stretch]] = {}
     extra_types: dict[str, ColumnType] = {}
     for part in worked(source.streams(batch_rows, _STREAMS), scanner.part):
         entities += part.entities
         add_digests(digests, part.digests)
+        for day, stretch in part.stretches.items():
+            stretches.setdefault(day, []).append(stretch)
         for name, kind in part.extra_types.items():
             extra_types[name] = merged_type(extra_types.get(name, kind), kind)
     found = _distinct(pl.concat(entities).sort(ORDER)) if entities else pl.DataFrame(schema=ENTITY_SCHEMA)
-    scan = Scan(spec, version, now, found, digests, extra_types)
+    widest = {day: stretch for day, parts in stretches.items() if (stretch := widest_stretch(parts))}
+    scan = Scan(spec, version, now, found, digests, widest, extra_types)
     _SCANS[place] = scan
     return scan
 
@@ -121,10 +135,14 @@ class _Scanner:
 
     def part(self, raw: pl.DataFrame) -> _Part:
         spec = self._spec
-        digests = digests_by_day(raw, dated(raw, spec, self._rules)) if spec.target in MEASUREMENTS else {}
+        digests: dict[date | None, Digest] = {}
+        stretches: dict[date | None, Stretch] = {}
+        if spec.target in MEASUREMENTS:
+            days = dated(raw, spec, self._rules)
+            digests, stretches = digests_by_day(raw, days), stretches_by_day(raw, days)
         extra = spec.extra if spec.target in MEASUREMENTS else {}
         types: dict[str, ColumnType] = {name: inferred_type(raw.get_column(column)) for name, column in extra.items()}
-        return _Part(self._entities(raw), digests, types)
+        return _Part(self._entities(raw), digests, stretches, types)
 
     def _entities(self, raw: pl.DataFrame) -> list[pl.DataFrame]:
         unmet = raw if self._spec.shape == "wide" else self._unmet(raw)

@@ -73,7 +73,8 @@ def test_nothing_is_lost_whatever_fits_into_memory(estate: Estate, chunk_rows: i
     with read(staging_of(estate, chunk_rows=chunk_rows), estate) as staging:
         judged = judge_all(staging)
         pieces = list(judged.chunks())
-        assert staging.days == {date(2025, 5, 1 + day): 24 + (day == 1) for day in range(DAYS)}
+        held = {day: digest.rows for day, digest in staging.digests["readings.db/readings"].items()}
+        assert held == {None: 1, **{date(2025, 5, 1 + day): 24 + (day == 1) for day in range(DAYS)}}
         assert sorted(staging.refused["@reason"]) == ["out_of_range", "unreadable_time"]
         assert staging.refused.filter(pl.col("@reason") == "unreadable_time")[DAY].to_list() == [None]
     points = pl.concat(SeriesPoints(judged.series, rows.select(SERIES, "time", "value")).frame() for rows, _ in pieces)
@@ -105,7 +106,7 @@ def test_only_the_chosen_days_are_staged_but_all_are_known(estate: Estate) -> No
     with read(staging_of(estate, chunk_rows=10, days=days), estate) as staging:
         judged = judge_all(staging)
         assert judged.height == 2 * PER_DAY * SENSORS
-        assert len(staging.days) == DAYS
+        assert len(staging.digests["readings.db/readings"]) == DAYS + 1
         assert staging.refused["@reason"].to_list() == ["unreadable_time"]
 
 

@@ -122,13 +122,16 @@ class SqliteSource(Source):
         else:
             yield from self._by_row(layout, _Span(), batch_rows)
 
-    def streams(self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1) -> list[Iterator[pl.DataFrame]]:
+    def streams(
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, between: tuple[int, int] | None = None
+    ) -> list[Iterator[pl.DataFrame]]:
         """The rows in ranges of the rowid, about equally many in each; see `Source.streams`."""
-        if count > 1:
+        if count > 1 or between is not None:
             layout = self._layout()
             if layout.columnar:
-                return [self._columnar(layout, span, batch_rows) for span in self._spans(layout, batch_rows, count)]
-        return super().streams(batch_rows, count)
+                spans = self._spans(layout, batch_rows, count) if between is None else _between(*between, count)
+                return [self._columnar(layout, span, batch_rows) for span in spans]
+        return super().streams(batch_rows, count, between)
 
     def _columnar(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
         """Frames by the columnar reader, and by row wherever that one does not give the exact values.
@@ -400,6 +403,12 @@ class SqliteSource(Source):
                 remedy="A writer was interrupted: let `sqlite3` open a copy once, which mends it, and use the copy.",
             )
         return SourceError(f"SQLite cannot read it: {message}.", where=name, remedy="Check the file with `sqlite3`.")
+
+
+def _between(first: int, last: int, count: int) -> list[_Span]:
+    """A range of rowids, both ends included, in pieces that are equally long, however many rows lie in each."""
+    length = max(1, -(-(last - first + 1) // count))
+    return [_Span(start - 1, min(start + length - 1, last)) for start in range(first, last + 1, length)]
 
 
 def _header(path: Path, name: str) -> bytes:

@@ -22,7 +22,7 @@ from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import Digest, meaning_of
+from energy_platform.transfer.digests import Digest, Stretch, meaning_of, widest_stretch
 from energy_platform.transfer.mapping import DAY, SOURCE, MappingRules
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
@@ -36,7 +36,7 @@ from energy_platform.transfer.options import (
 )
 from energy_platform.transfer.progress import Phase, Step
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
-from energy_platform.transfer.scanning import scan_source
+from energy_platform.transfer.scanning import Scan, scan_source
 from energy_platform.transfer.series import widest
 from energy_platform.transfer.survey import retirement_warnings
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
@@ -120,6 +120,8 @@ class _MeasurementLoad:
         self.refused: dict[date | None, pl.DataFrame] = {}
         self.withheld: dict[date, str] = {}
         self.unchanged: set[date] = set()
+        self.staged: set[date] = set()
+        self.digests: Mapping[str, Mapping[date | None, Digest]] = {}
 
     def run(self) -> LoadReport:
         """Skip what is proven, load the rest."""
@@ -129,11 +131,20 @@ class _MeasurementLoad:
         self.contract = cast(Measurement, rules.contract)
         self.meanings = {spec.name: meaning_of(spec, rules) for spec in self.plan.present.values()}
         settings = self.platform.settings
-        with Staging(rules, self._days_to_stage(), settings.spill_rows, self.options.max_series) as staging:
+        scans = self._scans()
+        with Staging(rules, self._days_to_stage(scans), settings.spill_rows, self.options.max_series) as staging:
             with self._phase("reading"):
                 for position, spec in self.plan.present.items():
                     self.log(f"reading {spec.name}")
-                    staging.read(spec, position, settings.batch_rows, asset=self.asset, progress=self.options.progress)
+                    staging.read(
+                        spec,
+                        position,
+                        settings.batch_rows,
+                        between=self._stretch(scans.get(spec.name)),
+                        asset=self.asset,
+                        progress=self.options.progress,
+                    )
+            self.digests = {name: scanned.digests for name, scanned in scans.items()} or staging.digests
             self._note_clock_changes(rules)
             self._load(staging)
         return self.report
@@ -152,22 +163,36 @@ class _MeasurementLoad:
 
     # -- before the first write ------------------------------------------------------------------------------------
 
-    def _days_to_stage(self) -> DayRange | Collection[date] | None:
-        """The days whose rows may have changed: the others are not even mapped."""
+    def _scans(self) -> dict[str, Scan]:
+        """What the sources hold of each day, by source; empty where nothing is there to compare it with."""
         if self.options.force or not self.plan.can_compare():
-            return self.days
-        digests: dict[str, Mapping[date | None, Digest]] = {}
+            return {}
+        scans: dict[str, Scan] = {}
         with self._phase("reading"):
             for spec in self.plan.present.values():
                 self.log(f"looking for what has changed in {spec.name}")
-                scanned = scan_source(self.estate, spec, self.platform.now, self.platform.settings.batch_rows)
-                digests[spec.name] = scanned.digests
-        self.unchanged = self.plan.unchanged(digests, self.meanings)
-        if not self.unchanged:
+                batch_rows = self.platform.settings.batch_rows
+                scans[spec.name] = scan_source(self.estate, spec, self.platform.now, batch_rows)
+        return scans
+
+    def _days_to_stage(self, scans: Mapping[str, Scan]) -> DayRange | Collection[date] | None:
+        """The days whose rows may have changed: the others are not even mapped."""
+        if not scans:
             return self.days
+        digests = {name: scanned.digests for name, scanned in scans.items()}
+        self.unchanged = self.plan.unchanged(digests, self.meanings)
         held = {day for by_day in digests.values() for day in by_day if day is not None}
-        known = set(self.plan.chosen_entries())
-        return {day for day in held | known if self.plan.is_chosen(day)} - self.unchanged
+        self.staged = {day for day in held if self.plan.is_chosen(day)} - self.unchanged
+        return self.staged
+
+    def _stretch(self, scanned: Scan | None) -> Stretch | None:
+        """Where the rows that are to be staged stand in a source; None: anywhere."""
+        if scanned is None:
+            return None
+        wanted: set[date | None] = {None, *self.staged}
+        found = [stretch for day, stretch in scanned.stretches.items() if day in wanted]
+        # an empty stretch where the source holds nothing of it
+        return widest_stretch(found) or (1, 0)
 
     def _report_as_proven(self) -> LoadReport:
         chosen = list(self.plan.chosen_entries().values())
@@ -192,7 +217,6 @@ class _MeasurementLoad:
             )
 
     def _load(self, staging: Staging) -> None:
-        self.digests = staging.digests
         with self._phase("judging"):
             judged = judge_all(staging)
             self.accounts = merged(refused_accounts(staging.refused), judged.accounts)
@@ -205,7 +229,7 @@ class _MeasurementLoad:
             self._refuse_too_many()
             self._withhold()
             self._prepare(judged)
-            self._record_undated(staging)
+            self._record_undated()
         covered = self._load_chunks(judged)
         # days that the sources no longer feed, or whose every row was refused
         left = {day for day, _ in self.accounts if day is not None} | set(self.plan.chosen_entries())
@@ -265,14 +289,14 @@ class _MeasurementLoad:
             self.tenants = sorted(claimants | {self.estate.tenant_code} | self.platform.known_tenants())
             self.others = claims.others(connection, self.estate.code, self.name, self.tenants)
 
-    def _record_undated(self, staging: Staging) -> None:
+    def _record_undated(self) -> None:
         """The account of rows that fall on no day, and the list of days that hold data."""
         retired_days = {
             partition
             for partition, entry in self.plan.entries.items()
             if partition != UNDATED and self.plan.retired & entry.facts.get("accounts", {}).keys()
         }
-        with_data = {day.isoformat() for day in staging.days}
+        with_data = {day.isoformat() for by_day in self.digests.values() for day in by_day if day is not None}
         self._record([self._entry(None, {}, reason="", days=sorted(with_data | retired_days))])
 
     # -- write and prove ---------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from energy_platform.domain.points import SERIES
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.concurrency import worked
-from energy_platform.transfer.digests import Digest, add_digests, digests_by_day
+from energy_platform.transfer.digests import Digest, Stretch, add_digests, digests_by_day
 from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, dated, map_batch
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
@@ -53,7 +53,6 @@ class _Part:
     rows_read: int
     accepted: list[pl.DataFrame]
     refused: list[pl.DataFrame]
-    days: dict[date, int]
     digests: dict[date | None, Digest]
 
 
@@ -81,7 +80,6 @@ class Staging:
         contract: of the measurement.
         registry: the series met.
         refused: frame of `REFUSED_SCHEMA`: refused rows of the chosen days, and rows that fall on no day.
-        days: every local day on which the sources hold a row, chosen or not, and how many.
         digests: by source and local day (None: rows that fall on none), chosen or not.
     """
 
@@ -90,7 +88,6 @@ class Staging:
     ) -> None:
         self.contract = cast(Measurement, rules.contract)
         self.registry = SeriesRegistry(self.contract, max_series)
-        self.days: dict[date, int] = {}
         self.digests: dict[str, dict[date | None, Digest]] = {}
         self.rules = rules
         self._chosen = chosen
@@ -118,20 +115,25 @@ class Staging:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def read(
-        self, spec: SourceSpec, position: int, batch_rows: int, *, asset: str = "", progress: Progress | None = None
+        self,
+        spec: SourceSpec,
+        position: int,
+        batch_rows: int,
+        *,
+        between: Stretch | None = None,
+        asset: str = "",
+        progress: Progress | None = None,
     ) -> None:
-        """Read, map and stage all rows of a source."""
+        """Read, map and stage all rows of a source, or those of a stretch of its order."""
         source = open_source(spec)
         total = source.estimated_rows() if progress is not None else None
         digests = self.digests.setdefault(spec.name, {})
         # rows of a text file may share a key, and then their places in the file say which came first
         in_order = spec.key is not None and spec.kind != "sqlite"
-        streams = source.streams(batch_rows, 1 if in_order else STREAMS)
+        streams = source.streams(batch_rows, 1 if in_order else STREAMS, between)
         for part in worked(streams, lambda raw: self._part(raw, spec, position)):
             self._refused += part.refused
             add_digests(digests, part.digests)
-            for day, rows in part.days.items():
-                self.days[day] = self.days.get(day, 0) + rows
             for rows in part.accepted:
                 self._add(rows)
             if progress is not None:
@@ -176,24 +178,23 @@ class Staging:
     # -- one record batch, in a thread of its stream -----------------------------------------------------------------
 
     def _part(self, raw: pl.DataFrame, spec: SourceSpec, position: int) -> _Part:
+        rows_read = raw.height
         accepted: list[pl.DataFrame] = []
         refused: list[pl.DataFrame] = []
-        days: dict[date, int] = {}
         digests: dict[date | None, Digest] = {}
-        if spec.shape == "wide":
-            digests = digests_by_day(raw, dated(raw, spec, self.rules))
+        if spec.shape == "wide" or self._chosen is not None:
+            fallen_on = dated(raw, spec, self.rules)
+            digests = digests_by_day(raw, fallen_on)
+            if self._chosen is not None:
+                # what is not asked for is not even mapped
+                raw = raw.filter(fallen_on.to_frame().select(_is_chosen(self._chosen)).to_series())
         for batch in map_batch(raw, spec, position, self.rules):
-            if spec.shape != "wide":
+            if self._chosen is None and spec.shape != "wide":
                 digests = digests_by_day(raw, batch.get_column(DAY))
-            for day, rows in batch.group_by(DAY).len().iter_rows():
-                if day is not None:
-                    days[day] = days.get(day, 0) + rows
             self._split(batch, accepted, refused)
-        return _Part(raw.height, accepted, refused, days, digests)
+        return _Part(rows_read, accepted, refused, digests)
 
     def _split(self, batch: pl.DataFrame, accepted: list[pl.DataFrame], refused: list[pl.DataFrame]) -> None:
-        if self._chosen is not None:
-            batch = batch.filter(pl.col(DAY).is_null() | _is_chosen(self._chosen))
         if batch.get_column(REASON).null_count() < batch.height:
             refused.append(batch.filter(pl.col(REASON).is_not_null()).select(list(REFUSED_SCHEMA)))
             batch = batch.filter(pl.col(REASON).is_null())
@@ -256,8 +257,10 @@ class Staging:
 
 
 def _is_chosen(days: DayRange | Collection[date]) -> pl.Expr:
+    """Rows of these days, and those that fall on none."""
     day = pl.col(DAY)
-    return day.is_between(days.first, days.last) if isinstance(days, DayRange) else day.is_in(list(days))
+    chosen = day.is_between(days.first, days.last) if isinstance(days, DayRange) else day.is_in(list(days))
+    return day.is_null() | chosen
 
 
 def new_folder() -> Path:
