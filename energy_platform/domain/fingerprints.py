@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 Words = npt.NDArray[np.uint64]
 
+#: Of the hash; figures of another version are not compared.
+VERSION = 2
 MODULUS = 1 << 128
 _NULL = (np.uint64(0x6E756C6C6E756C6C), np.uint64(0x6C6C756E6C6C756E))
 _SEED_A = 0x243F6A8885A308D3

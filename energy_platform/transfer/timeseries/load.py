@@ -464,7 +464,7 @@ class _MeasurementLoad:
             reason=reason,
             rows=summary.rows,
             fingerprint=summary.fingerprint_text,
-            facts=facts | {"digests": digest_facts(day, self.digests, self.meanings), "store": self.plan.store},
+            facts=facts | {"digests": digest_facts(day, self.digests, self.meanings), "basis": self.plan.basis},
             run_id=self.run_id,
             seconds=0.0,
             recorded_at=None,

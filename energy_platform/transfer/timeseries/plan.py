@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from energy_platform.domain import fingerprints
 from energy_platform.domain.accounts import UNDATED
 from energy_platform.domain.days import DayRange, day_of
 from energy_platform.sources.estate import SourceSpec
@@ -27,7 +28,7 @@ class LoadPlan:
         specs: the sources that feed it, by their position in the estate.
         entries: of the ledger, by partition.
         versions: of the sources that are there, and of what the estate file says about them.
-        store: which implementation of the time series the figures are of.
+        basis: of which store the figures are, and by which version of the fingerprint.
         retired: names of the sources that are gone but whose figures the ledger knows.
         today: the estate's current local day.
     """
@@ -41,7 +42,7 @@ class LoadPlan:
         self._days = days
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
-        self.store = platform.timeseries.implementation
+        self.basis = f"{platform.timeseries.implementation}, fingerprint {fingerprints.VERSION}"
         # the same file means something else where the estate file says so
         rules = MappingRules(estate, contract_of(name), platform.now)
         found = source_versions(tuple(self.specs.values()))
@@ -119,10 +120,10 @@ class LoadPlan:
         return replace(entry, facts={**entry.facts, "versions": self.versions})
 
     def is_proven_for_good(self, entry: LedgerEntry) -> bool:
-        """Proven for this store, and not in need of another proof because its day has ended since."""
+        """Proven on this basis, and not in need of another proof because its day has ended since."""
         # rows that fall on no day are never open
         ended = entry.open and date.fromisoformat(entry.partition) < self.today
-        return entry.proven and not ended and entry.facts.get("store") == self.store
+        return entry.proven and not ended and entry.facts.get("basis") == self.basis
 
 
 def digest_facts(
