@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,43 +80,35 @@ class ExpectedTable:
         accounts: by position.
         refused: rows for the quarantine.
         tenants: of the rows that must stand.
+        phases: seconds of `reading` and `judging`.
     """
 
     def __init__(self, platform: Platform, name: str, options: LoadOptions, retired: set[str]) -> None:
         estate = platform.estate
         self.contract = TABLES[name]
         self.positions = {estate.sources.index(spec): spec for spec in estate.sources_of(name)}
-        survey = platform.survey()
-        rules = MappingRules(estate, self.contract, platform.now, building_of_sensor=survey.building_of_sensor)
-        self._staging = Staging(rules, platform.settings.spill_rows)
-        for position, spec in self.positions.items():
-            if spec.name not in retired:
-                self._staging.read(
-                    spec,
-                    position,
-                    platform.settings.batch_rows,
-                    asset=f"postgres/{name}",
-                    progress=options.progress,
-                )
-        refused = self._staging.refused
-        self.accounts: Accounts = refused_accounts(refused)
-        to_quarantine = [quarantine_rows(refused, self.positions)]
-        derived = _derived(name, platform, survey)
+        self.phases: dict[str, float] = {}
         self.tenants: set[str] = set()
         self._chunks: list[pl.DataFrame | Path] = []
-        for chunk in self._staging.chunks():
-            judged = judge(chunk, self.contract)
-            self.accounts = merged(self.accounts, judged.accounts)
-            if judged.conflicts.height:
-                to_quarantine.append(quarantine_rows(judged.conflicts, self.positions))
-            self._keep(judged.standing.select(*self.contract.column_names, SOURCE))
-            if derived is not None:
-                keys = judged.standing.select(self.contract.key)
-                derived = derived.join(keys, on=list(self.contract.key), how="anti", nulls_equal=True)
-        if derived is not None and derived.height:
-            derived = derived.unique(list(self.contract.key), keep="first", maintain_order=True)
-            self._keep(with_canonical_json(derived, self.contract))
-        self.refused = pl.concat(to_quarantine)
+        with timed(self.phases, "reading"):
+            survey = platform.survey()
+            rules = MappingRules(estate, self.contract, platform.now, building_of_sensor=survey.building_of_sensor)
+            self._staging = Staging(rules, platform.settings.spill_rows)
+            for position, spec in self.positions.items():
+                if spec.name not in retired:
+                    self._staging.read(
+                        spec,
+                        position,
+                        platform.settings.batch_rows,
+                        asset=f"postgres/{name}",
+                        progress=options.progress,
+                    )
+        with timed(self.phases, "judging"):
+            refused = self._staging.refused
+            self.accounts: Accounts = refused_accounts(refused)
+            self.refused = pl.concat(
+                [quarantine_rows(refused, self.positions), *self._judged(_derived(name, platform, survey))]
+            )
 
     def __enter__(self) -> Self:
         """The same."""
@@ -132,11 +125,20 @@ class ExpectedTable:
         for chunk in self._chunks:
             yield pl.read_ipc(chunk) if isinstance(chunk, Path) else chunk
 
-    @property
-    def standing(self) -> pl.DataFrame:
-        """All `chunks` as one frame."""
-        empty = self.contract.empty().with_columns(pl.lit(-1, dtype=pl.Int32).alias(SOURCE))
-        return pl.concat([empty, *self.chunks()])
+    def _judged(self, derived: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
+        """Keep what stands; gives what does not, for the quarantine."""
+        for chunk in self._staging.chunks():
+            judged = judge(chunk, self.contract)
+            self.accounts = merged(self.accounts, judged.accounts)
+            if judged.conflicts.height:
+                yield quarantine_rows(judged.conflicts, self.positions)
+            self._keep(judged.standing.select(*self.contract.column_names, SOURCE))
+            if derived is not None:
+                keys = judged.standing.select(self.contract.key)
+                derived = derived.join(keys, on=list(self.contract.key), how="anti", nulls_equal=True)
+        if derived is not None and derived.height:
+            derived = derived.unique(list(self.contract.key), keep="first", maintain_order=True)
+            self._keep(with_canonical_json(derived, self.contract))
 
     def _keep(self, standing: pl.DataFrame) -> None:
         self.tenants.update(standing.get_column("tenant_id").unique())
@@ -194,6 +196,7 @@ class _TableLoad:
             self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
             return self.report
         with ExpectedTable(self.platform, self.name, self.options, self.retired) as expected:
+            self.report.phases = expected.phases
             self._check_ratio(expected)
             self._load(expected)
         return self.report
@@ -233,43 +236,65 @@ class _TableLoad:
                 expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
                 summary, by_source = Summary(), _by_source(expected.chunks(), contract)
             else:
-                summary, by_source = self._write(connection, expected)
-                found = Summary()
-                for part in _held(connection, contract, tenants, self.estate.code):
-                    found += Summary.of(part, contract.columns)
-                    self._step("proving", part.height, summary.rows)
+                with timed(self.report.phases, "writing"):
+                    summary, by_source = self._write(connection, expected)
+                with timed(self.report.phases, "proving"):
+                    found = Summary()
+                    for part in _held(connection, contract, tenants, self.estate.code):
+                        found += Summary.of(part, contract.columns)
+                        self._step("proving", part.height, summary.rows)
                 if self.retired and self.entry is not None:
                     summary = summary_in(self.entry) if not summary.rows else summary
                 reason = explain(summary.differences(found), summary, found)
-            entry = self._entry(expected, summary, by_source, reason)
-            self._quarantine(connection, expected)
-            ledger.record(connection, [entry])
+            with timed(self.report.phases, "recording"):
+                entry = self._entry(expected, summary, by_source, reason)
+                self._quarantine(connection, expected)
+                ledger.record(connection, [entry])
+                connection.commit()
         self.report.verdicts = [verdict_of(entry)]
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
 
     def _write(self, connection: psycopg.Connection, expected: ExpectedTable) -> tuple[Summary, dict[int, Summary]]:
         """Write what must stand; what it adds up to is found out while the server looks at references."""
         contract = expected.contract
+        if not rows.holds_rows(connection, contract, sorted(expected.tenants)):
+            self.log(f"copying rows to {self.asset}")
+            try:
+                self.report.rows_written = rows.copy_rows(
+                    connection, contract, self.estate.code, self._told(expected.chunks())
+                )
+            except psycopg.errors.UniqueViolation:
+                # somebody else has written the same at the same time; nothing else stands in this transaction yet
+                connection.rollback()
+            else:
+                with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
+                    counted = pool.submit(_by_source, expected.chunks(), contract)
+                    _look_at_references(connection)
+                    by_source = counted.result()
+                return sum(by_source.values(), Summary()), by_source
         shared = rows.holds_others(connection, contract, sorted(expected.tenants), self.estate.code)
         writer = rows.TableWriter(connection, contract, self.estate.code)
         total = Summary()
         by_source: dict[int, Summary] = {}
+        self.report.rows_written = 0
         with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
-            for chunk in expected.chunks():
+            for chunk in self._told(expected.chunks()):
+                counted = pool.submit(_by_source, iter([chunk]), contract)
                 ours = without_shared(connection, contract, chunk, self.estate.code) if shared else chunk
                 self.log(f"writing {ours.height} rows to {self.asset}")
-                writer.write(ours)
-                self.report.rows_written += ours.height
-                counted = pool.submit(_by_source, iter([chunk]), contract)
-                # references are looked at once here, and not at the end, when there is nothing left to do beside
-                connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                connection.execute("SET CONSTRAINTS ALL DEFERRED")
-                self._step("writing", ours.height)
+                self.report.rows_written += writer.write(ours)
                 for source, summary in counted.result().items():
                     by_source[source] = by_source.get(source, Summary()) + summary
                 if shared:
                     total += Summary.of(ours, contract.columns)
+            _look_at_references(connection)
         return total if shared else sum(by_source.values(), Summary()), by_source
+
+    def _told(self, chunks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same, one made ready ahead; each told of when the next is wanted."""
+        for chunk in prefetched(chunks):
+            yield chunk
+            self._step("writing", chunk.height)
 
     def _step(self, phase: Phase, done: int, total: int | None = None) -> None:
         if self.options.progress is not None:
@@ -307,18 +332,13 @@ def without_shared(
     connection: psycopg.Connection, contract: Contract, standing: pl.DataFrame, estate: str
 ) -> pl.DataFrame:
     """Rows that another estate has not loaded already; one that it has with other content is refused."""
-    tenants = standing.get_column("tenant_id").unique().to_list()
-    if not rows.holds_others(connection, contract, tenants, estate):
-        return standing
     keys = list(contract.key)
     others = rows.owners(connection, contract, standing.select(keys), estate=estate)
     if others.is_empty():
         return standing
     shared = standing.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-    theirs = rows.read_rows(connection, contract, tenants)
-    theirs = theirs.join(others.select(keys), on=keys, how="semi", nulls_equal=True)
-    named = shared.filter(pl.col("@source") >= 0).sort(keys)
-    theirs = theirs.join(named.select(keys), on=keys, how="semi", nulls_equal=True).sort(keys)
+    named = shared.filter(pl.col(SOURCE) >= 0).sort(keys)
+    theirs = rows.rows_at(connection, contract, named.select(keys))
     differs = [
         bool((ours != other).any())
         for ours, other in zip(row_hashes(named, contract.columns), row_hashes(theirs, contract.columns), strict=True)
@@ -344,10 +364,29 @@ def table_summary(connection: psycopg.Connection, contract: Contract, tenants: t
 
 def standing_summary(connection: psycopg.Connection, expected: ExpectedTable, estate: str) -> Summary:
     """What a table must hold, without the rows that another estate has loaded already: see `without_shared`."""
+    contract = expected.contract
+    shared = rows.holds_others(connection, contract, sorted(expected.tenants), estate)
     found = Summary()
-    for chunk in expected.chunks():
-        found += Summary.of(without_shared(connection, expected.contract, chunk, estate), expected.contract.columns)
+    for chunk in prefetched(expected.chunks()):
+        standing = without_shared(connection, contract, chunk, estate) if shared else chunk
+        found += Summary.of(standing, contract.columns)
     return found
+
+
+@contextmanager
+def timed(phases: dict[str, float], phase: str) -> Iterator[None]:
+    """Add the seconds of a block to those of a phase."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        phases[phase] = phases.get(phase, 0.0) + time.monotonic() - started
+
+
+def _look_at_references(connection: psycopg.Connection) -> None:
+    # here, and not at the end, when there is nothing left to do beside
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _held(

@@ -114,12 +114,14 @@ def _unaccounted_rows(platform: Platform, name: str) -> pl.DataFrame:
     keys = list(contract.key)
     if len(present) < len(estate.sources_of(name)):
         return contract.empty().select(keys)
-    expected = ExpectedTable(platform, name, DEFAULT_OPTIONS, set()).standing
-    with platform.postgres.connection() as connection:
-        known = ledger.estates(connection) - {estate.code}
-        held = rows.read_rows(connection, contract, list(platform.survey().tenants))
-    ours = held.filter(~pl.col("estate").is_in(sorted(known)))
-    return ours.join(expected.select(keys), on=keys, how="anti", nulls_equal=True).select(keys)
+    with (
+        ExpectedTable(platform, name, DEFAULT_OPTIONS, set()) as expected,
+        platform.postgres.connection() as connection,
+    ):
+        known = sorted(ledger.estates(connection) - {estate.code})
+        tenants = list(platform.survey().tenants)
+        found = rows.unknown_rows(connection, contract, expected.chunks(), tenants, without=known)
+        return pl.concat([contract.empty().select(keys), *found]).sort(keys)
 
 
 def _mark(platform: Platform, asset: str, partitions: set[str]) -> None:

@@ -1,15 +1,17 @@
 """Staging: the rows of a table, read and mapped before anything is written.
 
-What does not fit into memory goes to temporary files by the hash of its key, so that rows with one key stand together
-and memory does not grow with the table.
+What does not fit into memory goes to temporary files, each sorted by key. Files whose keys lie one behind the other, as
+those of a sorted source do, are read back as they are; others are cut into ranges of keys first. Either way the rows
+of a key come together, in the order in which the table's index takes them fastest, and memory does not grow with it.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import shutil
-import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -23,6 +25,7 @@ from energy_platform.stores.postgres.copying import canonical_json
 from energy_platform.transfer.concurrency import prefetched, worked
 from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, map_batch
 from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.timeseries.staging import new_folder
 
 #: Where a row came from: its stream and batch, in the order of the source.
 PLACE: Final = "@place"
@@ -35,16 +38,32 @@ REFUSED_SCHEMA: Final = {
     RAW: pl.String,
     DAY: pl.Date,
 }
+#: The text that rows are sorted by: the parts of the key; no part holds a NUL.
+_SORTED_BY: Final = "@sorted"
 _STREAMS: Final = 2
-_BUCKETS: Final = 64
+_STREAM_BITS: Final = 32
+_RANGES: Final = 64
 _SPILLS: Final = 8
+#: Rows between two keys that are remembered of a file, to find ranges by.
+_SAMPLED: Final = 512
 _SEED: Final = 0x51ED270B
 
 
 class _Part(NamedTuple):
+    stream: int
     rows_read: int
     accepted: list[pl.DataFrame]
     refused: list[pl.DataFrame]
+
+
+class _Run(NamedTuple):
+    """A sorted file, and what must be known of it to find its place among the others."""
+
+    path: Path
+    rows: int
+    first: str
+    last: str
+    sample: pl.Series
 
 
 class Staging:
@@ -59,11 +78,12 @@ class Staging:
         self._rules = rules
         self._spill_rows = spill_rows
         self._staged = [*rules.contract.column_names, SOURCE, ORDER, KEY, PLACE]
-        self._memory: list[pl.DataFrame] = []
+        # each stream's rows on their own: the keys of one may lie one behind the other
+        self._memory: dict[tuple[int, int], list[pl.DataFrame]] = {}
         self._memory_rows = 0
         self._refused: list[pl.DataFrame] = []
-        self._files: list[list[Path]] = [[] for _ in range(_BUCKETS)]
-        self._kept = 0
+        self._runs: list[_Run] = []
+        self._written = 0
         self._folder: Path | None = None
         self._removal: weakref.finalize[..., Staging] | None = None
 
@@ -79,7 +99,7 @@ class Staging:
 
     def close(self) -> None:
         """Remove temporary files; they also go with the object."""
-        self._memory = []
+        self._memory = {}
         if self._removal is not None:
             self._removal()
 
@@ -96,7 +116,7 @@ class Staging:
         for part in worked(streams, lambda placed: self._part(*placed, spec, position)):
             self._refused += part.refused
             for rows in part.accepted:
-                self._memory.append(rows)
+                self._memory.setdefault((position, part.stream), []).append(rows)
                 self._memory_rows += rows.height
             # once there are files, smaller ones follow: memory is highest at the first
             if self._memory_rows >= (self._spill_rows // _SPILLS if self._folder else self._spill_rows):
@@ -116,24 +136,54 @@ class Staging:
         """
         if self._folder is None:
             if self._memory:
-                rows, self._memory = pl.concat(self._memory), []
+                rows, self._memory = pl.concat(part for parts in self._memory.values() for part in parts), {}
                 yield rows
             return
         self._spill()
-        for paths in self._files:
+        runs, self._runs = sorted(self._runs, key=lambda run: run.first), []
+        waiting: list[_Run] = []
+        for group in _overlapping(runs):
+            if waiting and _rows_of(waiting) + _rows_of(group) > self._chunk_rows:
+                yield _taken([run.path for run in waiting])
+                waiting = []
+            if _rows_of(group) > self._chunk_rows and len(group) > 1:
+                yield from self._ranges(group)
+            else:
+                waiting += group
+        if waiting:
+            yield _taken([run.path for run in waiting])
+
+    @property
+    def _chunk_rows(self) -> int:
+        return max(1, self._spill_rows // 3)
+
+    def _ranges(self, runs: Sequence[_Run]) -> Iterator[pl.DataFrame]:
+        """The rows of files whose keys overlap, in ranges of keys, one behind the other."""
+        sample = pl.concat(run.sample for run in runs).sort()
+        count = min(_RANGES, math.ceil(_rows_of(runs) / self._chunk_rows), sample.len())
+        starts = sample.gather([sample.len() * number // count for number in range(1, count)]).unique().sort()
+        files: list[list[Path]] = [[] for _ in range(starts.len() + 1)]
+        waiting: list[_Run] = []
+        for number, run in enumerate(runs, start=1):
+            waiting.append(run)
+            if _rows_of(waiting) < self._chunk_rows and number < len(runs):
+                continue
+            rows = _by_key(_taken([each.path for each in waiting]), self._rules.contract)
+            waiting = []
+            # a range begins with the rows of the key that it is named by
+            marks = [0, *rows.get_column(_SORTED_BY).search_sorted(starts, "left").to_list(), rows.height]
+            for paths, (begin, end) in zip(files, itertools.pairwise(marks), strict=True):
+                if end > begin:
+                    paths.append(self._file(rows.slice(begin, end - begin).drop(_SORTED_BY)))
+        for paths in files:
             if paths:
-                yield pl.concat([pl.read_ipc(path) for path in paths])
-                for path in paths:
-                    path.unlink()
+                yield _taken(paths)
 
     def kept(self, rows: pl.DataFrame) -> pl.DataFrame | Path:
         """The same rows; in a temporary file, where the table does not fit into memory."""
         if self._folder is None:
             return rows
-        self._kept += 1
-        path = self._folder / f"kept-{self._kept:06d}.arrow"
-        rows.write_ipc(path, compression="lz4")
-        return path
+        return self._file(rows)
 
     def _part(self, place: int, raw: pl.DataFrame, spec: SourceSpec, position: int) -> _Part:
         accepted: list[pl.DataFrame] = []
@@ -146,23 +196,64 @@ class Staging:
             if rows.height:
                 rows = with_canonical_json(rows, self._rules.contract)
                 accepted.append(rows.with_columns(pl.lit(place, dtype=pl.UInt64).alias(PLACE)).select(self._staged))
-        return _Part(raw.height, accepted, refused)
+        return _Part(place >> _STREAM_BITS, raw.height, accepted, refused)
 
     def _spill(self) -> None:
-        if not self._memory:
-            return
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="energy-platform-staging-"))
+            self._folder = new_folder()
             self._removal = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        rows, self._memory, self._memory_rows = pl.concat(self._memory), [], 0
-        bucket = key_hashes(rows, self._rules.contract) % _BUCKETS
-        for (number,), part in (
-            rows.with_columns(bucket.alias("@bucket")).partition_by("@bucket", as_dict=True, include_key=False).items()
-        ):
-            paths = self._files[int(str(number))]
-            path = self._folder / f"{number}-{len(paths):06d}.arrow"
-            part.write_ipc(path, compression="lz4")
-            paths.append(path)
+        memory, self._memory, self._memory_rows = self._memory, {}, 0
+        while memory:
+            _, parts = memory.popitem()
+            rows = _by_key(pl.concat(parts), self._rules.contract)
+            parts.clear()
+            keys = rows.get_column(_SORTED_BY)
+            sample = keys.gather_every(_SAMPLED)
+            path = self._file(rows.drop(_SORTED_BY))
+            self._runs.append(_Run(path, rows.height, keys[0], keys[-1], sample))
+
+    def _file(self, rows: pl.DataFrame) -> Path:
+        folder = self._folder
+        if folder is None:
+            raise RuntimeError("Nothing has been spilled.")
+        self._written += 1
+        path = folder / f"{self._written:06d}.arrow"
+        rows.write_ipc(path, compression="lz4")
+        return path
+
+
+def _by_key(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Sorted by the key; with `@sorted`."""
+    rows = rows.with_columns(pl.concat_str(contract.key, separator="\0").alias(_SORTED_BY))
+    if rows.get_column(_SORTED_BY).is_sorted():
+        return rows
+    return rows.sort(_SORTED_BY, maintain_order=True)
+
+
+def _rows_of(runs: Sequence[_Run]) -> int:
+    return sum(run.rows for run in runs)
+
+
+def _overlapping(runs: Sequence[_Run]) -> Iterator[list[_Run]]:
+    """Files, sorted by their first keys, in groups that have no key in common."""
+    group: list[_Run] = []
+    last = ""
+    for run in runs:
+        if group and run.first > last:
+            yield group
+            group = []
+        last = max(last, run.last) if group else run.last
+        group.append(run)
+    if group:
+        yield group
+
+
+def _taken(paths: Sequence[Path]) -> pl.DataFrame:
+    """The rows of files, which are removed."""
+    rows = pl.concat([pl.read_ipc(path) for path in paths])
+    for path in paths:
+        path.unlink()
+    return rows
 
 
 def key_hashes(rows: pl.DataFrame, contract: Contract) -> pl.Series:
@@ -188,4 +279,4 @@ def with_canonical_json(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 
 def _placed(stream: Iterator[pl.DataFrame], number: int) -> Iterator[tuple[int, pl.DataFrame]]:
     for batch, raw in enumerate(stream):
-        yield (number << 32) + batch, raw
+        yield (number << _STREAM_BITS) + batch, raw

@@ -33,7 +33,7 @@ from energy_platform.transfer.building_cache import (
     expected_notifications,
 )
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.load_tables import ExpectedTable, table_summary, without_shared
+from energy_platform.transfer.load_tables import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
 from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
@@ -101,7 +101,7 @@ def verify(platform: Platform, log: Log = silent, progress: Progress | None = No
         if place == "timeseries":
             findings = _verify_measurement(platform, name, report, progress)
         elif place == "postgres":
-            findings = _verify_table(platform, name, report)
+            findings = _verify_table(platform, name, report, progress)
         elif asset == ARTIFACTS:
             findings = _verify_models(platform)
         else:
@@ -188,20 +188,23 @@ def _verify_measurement(
     return findings
 
 
-def _verify_table(platform: Platform, name: str, report: VerifyReport) -> list[Finding]:
+def _verify_table(platform: Platform, name: str, report: VerifyReport, progress: Progress | None) -> list[Finding]:
     asset = f"postgres/{name}"
     entries, retired = _ledger_and_retired(platform, asset, report)
     entry = entries.get(WHOLE)
     sources = ", ".join(spec.name for spec in platform.estate.sources_of(name)) or "derived from the data"
     if entry is None:
         return [Finding(asset, sources, WHOLE, "the ledger holds no proof: run `energy-platform migrate`")]
-    expected = ExpectedTable(platform, name, DEFAULT_OPTIONS, retired)
-    contract = TABLES[name]
-    with platform.postgres.connection() as connection:
-        found = table_summary(connection, contract, platform.survey().tenants, platform.estate.code)
+    estate, contract = platform.estate.code, TABLES[name]
+    with (
+        ExpectedTable(platform, name, replace(DEFAULT_OPTIONS, progress=progress), retired) as expected,
+        platform.postgres.connection() as connection,
+    ):
         # rows that another estate has loaded first do not stand under this estate's name
-        standing = without_shared(connection, contract, expected.standing, platform.estate.code)
-    ours = summary_in(entry) if retired else Summary.of(standing, contract.columns)
+        ours = standing_summary(connection, expected, estate)
+        found = table_summary(connection, contract, platform.survey().tenants, estate)
+    if retired:
+        ours = summary_in(entry)
     reason = explain(ours.differences(found), ours, found) or entry.reason
     return [Finding(asset, sources, WHOLE, reason)] if reason else []
 

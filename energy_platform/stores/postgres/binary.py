@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ def copy_binary(
     connection: psycopg.Connection,
     table: sql.Composable,
     columns: Sequence[tuple[str, ColumnType]],
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Iterable[pl.DataFrame],
     *,
     heads: pl.Series | None = None,
     head_columns: Sequence[str] = (),
@@ -56,7 +56,7 @@ def copy_binary(
         connection: the connection.
         table: quoted name.
         columns: of the frame that are copied, and their types, which must be those of the table.
-        frame: in canonical types; texts without the NUL character.
+        frame: in canonical types; texts without the NUL character. Several come one after the other.
         heads: what many rows have in common, once: bytes of the columns `head_columns` (see `text_fields`).
         head_columns: their names.
         head_of_row: the column of the frame that holds each row's position in `heads`.
@@ -77,7 +77,7 @@ def copy_binary(
     )
     with ThreadPoolExecutor(1, "energy-platform-copy") as pool, connection.cursor().copy(statement) as copy:
         copy.write(_SIGNATURE)
-        for content in _ahead(pool, piece, frame.iter_slices(_PIECE_ROWS)):
+        for content in _ahead(pool, piece, _pieces(frame)):
             copy.write(memoryview(content))  # type: ignore[arg-type]
         copy.write(_TRAILER)
 
@@ -86,6 +86,11 @@ def text_fields(frame: pl.DataFrame) -> pl.Series:
     """All columns, texts without nulls, as fields of a row: one Binary for each row."""
     fields = [(struct.pack(">i", len(text)) + text for text in map(str.encode, column)) for column in frame]
     return pl.Series(map(b"".join, zip(*fields, strict=True)), dtype=pl.Binary)
+
+
+def _pieces(frames: pl.DataFrame | Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+        yield from frame.iter_slices(_PIECE_ROWS)
 
 
 def _ahead(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -13,12 +13,13 @@ from psycopg import sql
 from energy_platform.domain.contracts import ColumnType, Contract, Measurement
 from energy_platform.domain.errors import OwnershipError
 from energy_platform.stores.postgres.binary import copy_binary
-from energy_platform.stores.postgres.copying import canonical_json, names_of, read_frame, refuse_nul, stage
+from energy_platform.stores.postgres.copying import canonical_json, copy_out, names_of, read_frame, refuse_nul, stage
 from energy_platform.stores.postgres.gathering import Kind, gather
 
 #: From so many rows on it pays to look at what is there before they are sent.
 _MANY_ROWS: Final = 10_000
 _PROBES: Final = 200
+_MESSAGE_ROWS: Final = 50_000
 _SEEDS: Final = {"first": 0x2545F491, "second": 0x9E3779B9}
 #: As what columns are read; JSON as text.
 _KINDS: Final[Mapping[ColumnType, Kind]] = {
@@ -82,10 +83,9 @@ class TableWriter:
             frame = self._differing(frame)
         if frame.is_empty():
             return 0
-        frame = frame.with_columns(pl.lit(self._estate).alias("estate"))
         if frame.height >= _MANY_ROWS and not _any_there(self._connection, contract, frame) and self._copy(frame):
             return frame.height
-        return _upsert(self._connection, contract, frame)
+        return _upsert(self._connection, contract, frame.with_columns(pl.lit(self._estate).alias("estate")))
 
     def _look(self, tenants: list[str]) -> None:
         """Find the hashes of the rows that this estate has of these tenants, once."""
@@ -107,13 +107,41 @@ class TableWriter:
 
     def _copy(self, frame: pl.DataFrame) -> bool:
         """Whether all of the rows could be copied; nothing was, where one of them was there."""
-        refuse_nul(frame)
-        columns: list[tuple[str, ColumnType]] = [(c.name, c.type) for c in self._contract.columns]
-        columns.append(("estate", "text"))
         with contextlib.suppress(psycopg.errors.UniqueViolation), self._connection.transaction():
-            copy_binary(self._connection, table_of(self._contract), columns, in_key_order(frame, self._contract))
+            copy_rows(self._connection, self._contract, self._estate, [in_key_order(frame, self._contract)])
             return True
         return False
+
+
+def copy_rows(connection: psycopg.Connection, contract: Contract, estate: str, frames: Iterable[pl.DataFrame]) -> int:
+    """Append rows to a table that holds none of them; the next are made ready while the server takes the ones before.
+
+    Args:
+        connection: as energy_loader.
+        contract: of a table.
+        estate: whose rows these are.
+        frames: canonical, at least the contract's columns; best one behind the other in the order of the key.
+
+    Returns:
+        how many rows there were.
+
+    Raises:
+        psycopg.errors.UniqueViolation: one of them is there, or was written by somebody else at the same time.
+        StoreError: a text holds the NUL character.
+    """
+    columns: list[tuple[str, ColumnType]] = [(c.name, c.type) for c in contract.columns]
+    columns.append(("estate", "text"))
+    written = 0
+
+    def checked() -> Iterator[pl.DataFrame]:
+        nonlocal written
+        for frame in frames:
+            refuse_nul(frame)
+            written += frame.height
+            yield frame.select(*contract.column_names, pl.lit(estate).alias("estate"))
+
+    copy_binary(connection, table_of(contract), columns, checked())
+    return written
 
 
 def in_key_order(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -176,6 +204,14 @@ def read_rows(connection: psycopg.Connection, contract: Contract, tenants: Seque
     return pl.concat([pl.DataFrame(schema=schema), *parts]).sort(contract.key)
 
 
+def holds_rows(connection: psycopg.Connection, contract: Contract, tenants: Sequence[str]) -> bool:
+    """Whether a table holds rows of these tenants."""
+    found = connection.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tenant_id = ANY(%s))").format(table_of(contract)), [list(tenants)]
+    ).fetchone()
+    return found == (True,)
+
+
 def holds_others(connection: psycopg.Connection, contract: Contract, tenants: Sequence[str], estate: str) -> bool:
     """Whether a table holds rows of these tenants that belong to another estate."""
     found = connection.execute(
@@ -213,13 +249,82 @@ def owners(
     """
     columns: dict[str, ColumnType] = {name: contract.column(name).type for name in contract.key}
     columns["estate"] = "text"
+    found = _rows_at(connection, contract, columns, keys, sql.SQL("estate IS DISTINCT FROM %s"), [estate])
+    return found.sort(contract.key)
+
+
+def rows_at(connection: psycopg.Connection, contract: Contract, keys: pl.DataFrame) -> pl.DataFrame:
+    """The rows with these keys, whosever they are: the contract's columns, canonical, sorted by key."""
+    columns: dict[str, ColumnType] = {column.name: column.type for column in contract.columns}
+    return _rows_at(connection, contract, columns, keys, sql.SQL("true"), []).sort(contract.key)
+
+
+def unknown_rows(
+    connection: psycopg.Connection,
+    contract: Contract,
+    known: Iterable[pl.DataFrame],
+    tenants: Sequence[str],
+    *,
+    without: Sequence[str] = (),
+) -> Iterator[pl.DataFrame]:
+    """Keys of the rows of these tenants that are not among the known ones; the server compares them.
+
+    Args:
+        connection: as energy_loader.
+        contract: of a table.
+        known: frames with at least the key columns.
+        tenants: whose rows.
+        without: rows of these estates are left out.
+    """
+    columns: dict[str, ColumnType] = {name: contract.column(name).type for name in contract.key}
+    staged = sql.Identifier("pg_temp", "known_keys")
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staged))
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE known_keys ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+            names_of(contract.key), table_of(contract)
+        )
+    )
+    copy_binary(connection, staged, list(columns.items()), known)
+    # else the server takes it for a small one
+    connection.execute(sql.SQL("ANALYZE {}").format(staged))
+    source = sql.SQL(
+        "{} AS present WHERE tenant_id = ANY(%s) AND estate <> ALL(%s)"
+        " AND NOT EXISTS (SELECT FROM {} AS known WHERE ({}) = ({}))"
+    ).format(table_of(contract), staged, names_of(contract.key, "known"), names_of(contract.key, "present"))
+    yield from copy_out(connection, columns, source, [list(tenants), list(without)], batch_rows=_MESSAGE_ROWS)
+
+
+def _rows_at(
+    connection: psycopg.Connection,
+    contract: Contract,
+    columns: Mapping[str, ColumnType],
+    keys: pl.DataFrame,
+    condition: sql.Composable,
+    parameters: Sequence[object],
+) -> pl.DataFrame:
     if keys.is_empty():
         return read_frame(connection, columns, sql.SQL("{} WHERE false").format(table_of(contract)))
     staged = _stage_keys(connection, contract, keys)
-    source = sql.SQL("{} AS present JOIN {} AS staged USING ({}) WHERE present.estate IS DISTINCT FROM %s").format(
-        table_of(contract), staged, names_of(contract.key)
+    source = sql.SQL("{} AS present WHERE {}").format(_held_at(contract, staged), condition)
+    return read_frame(connection, columns, source, parameters)
+
+
+def _held_at(contract: Contract, staged: sql.Composable, further: sql.Composable | None = None) -> sql.Composed:
+    """`present`: the rows of a table with the staged keys, each looked up by its key.
+
+    Said so that the server has no other way: while another transaction fills a table it may take it for an empty one,
+    and compare every row with every other.
+    """
+    return sql.SQL(
+        "(SELECT held.*{further} FROM {staged} AS staged CROSS JOIN LATERAL"
+        " (SELECT * FROM {table} AS one WHERE ({one}) = ({keys}) OFFSET 0) AS held)"
+    ).format(
+        further=further or sql.SQL(""),
+        staged=staged,
+        table=table_of(contract),
+        one=names_of(contract.key, "one"),
+        keys=names_of(contract.key, "staged"),
     )
-    return read_frame(connection, columns, source, [estate]).sort(contract.key)
 
 
 def _stage_keys(connection: psycopg.Connection, contract: Contract, keys: pl.DataFrame) -> sql.Identifier:
@@ -267,15 +372,14 @@ def _any_there(connection: psycopg.Connection, contract: Contract, frame: pl.Dat
     sample = frame.select(contract.key).gather_every(max(1, frame.height // _PROBES))
     # every key of a table is text
     found = connection.execute(
-        sql.SQL(
-            "SELECT EXISTS (SELECT FROM unnest({arrays}) AS named ({names}) JOIN {table} AS present"
-            " ON ({named}) = ({present}))"
-        ).format(
-            arrays=sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in contract.key),
-            names=names_of(contract.key),
-            table=table_of(contract),
-            named=names_of(contract.key, "named"),
-            present=names_of(contract.key, "present"),
+        sql.SQL("SELECT EXISTS (SELECT FROM {held} AS present)").format(
+            held=_held_at(
+                contract,
+                sql.SQL("(SELECT * FROM unnest({arrays}) AS listed ({names}))").format(
+                    arrays=sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in contract.key),
+                    names=names_of(contract.key),
+                ),
+            )
         ),
         [sample.get_column(name).to_list() for name in contract.key],
     ).fetchone()
@@ -290,10 +394,9 @@ def _hashes(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 
 def _refuse_others_rows(connection: psycopg.Connection, contract: Contract, staged: sql.Identifier) -> None:
     found = connection.execute(
-        sql.SQL(
-            "SELECT count(*), min(present.estate) FROM {} AS present JOIN {} AS staged USING ({})"
-            " WHERE present.estate <> staged.estate"
-        ).format(table_of(contract), staged, names_of(contract.key))
+        sql.SQL("SELECT count(*), min(estate) FROM {} AS present WHERE estate <> staged_estate").format(
+            _held_at(contract, staged, sql.SQL(", staged.estate AS staged_estate"))
+        )
     ).fetchone()
     if found and found[0]:
         raise OwnershipError(
