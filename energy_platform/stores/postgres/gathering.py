@@ -137,8 +137,10 @@ def _query(
         pages = max(1, _MESSAGE_BYTES // max(_PAGE, leaf.bytes // leaf.pages))
         return sql.SQL(
             "COPY (SELECT piece.* FROM generate_series(0, {last}::bigint, {pages}) AS {counter} CROSS JOIN LATERAL ("
-            "SELECT {gathered} FROM {leaf} WHERE ctid >= ('(' || {counter} || ',0)')::tid"
-            " AND ctid < ('(' || {counter} + {pages} || ',0)')::tid AND {condition}"
+            # OFFSET 0: pages first, then the condition; else a server that takes the table for an empty one, as it does
+            # after a large load, looks for all its rows by an index again for every piece
+            "SELECT {gathered} FROM (SELECT * FROM {leaf} WHERE ctid >= ('(' || {counter} || ',0)')::tid"
+            " AND ctid < ('(' || {counter} + {pages} || ',0)')::tid OFFSET 0) AS pages WHERE {condition}"
             ") AS piece WHERE piece.count > 0) TO STDOUT (FORMAT binary)"
         ).format(
             last=sql.Literal(leaf.pages),
