@@ -56,7 +56,7 @@ REASONS: Mapping[str, str] = {
     "too_long": "The text is longer than the store can hold.",
     "unknown_sensor": "No source says in which building this sensor is.",
     "withheld": "The row itself is fine, but so many others of its day were refused that the day was not loaded.",
-    "refused_by_store": "The store itself refused the point, for the reason beside it. Mend the cause, load with --force.",
+    "refused_by_store": "The store itself refused the point: mend the reason beside it, then load with --force.",
     "conflict": "An earlier row has the same identity with other content; the first one wins.",
 }
 
