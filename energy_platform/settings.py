@@ -60,10 +60,10 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="The longest such pause, where InfluxDB does not ask for a longer one."
     )
     influx_connections: int = Field(
-        default=3, ge=1, le=64, description="Requests to InfluxDB at once; each holds one body in memory."
+        default=2, ge=1, le=64, description="Requests to InfluxDB at once; each holds one body in memory."
     )
     influx_body_lines: int = Field(
-        default=20_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
+        default=50_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
     )
     redis_url: SecretStr = Field(default=NO_SECRET, description="Redis 7, e.g. redis://127.0.0.1:6379/0.")
     objects_url: str = Field(default="", description="Object store; empty: a folder below `home`.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 import polars as pl
 
@@ -20,6 +21,8 @@ from energy_platform.transfer.mapping import DAY, ORDER, REASON, SOURCE
 AccountsByDay = dict[tuple[date | None, int], Account]
 
 IDENTITY = [SERIES, "time"]
+#: The numbers that a 64-bit integer holds.
+_MOST = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,12 @@ class JudgedPoints:
 
 def judge_points(staged: pl.DataFrame, measurement: Measurement) -> JudgedPoints:
     """Judge staged rows (see `Staging`): `@series`, time, the fields, `@source`, `@order`, `@key`, `@day`."""
+    by_identity = _by_identity(staged)
+    if not _repeats(by_identity).any():
+        return JudgedPoints(by_identity, staged.clear(), _accounts(staged, "loaded"))
+    # which one came first is asked only where it matters
     staged = staged.sort(*IDENTITY, SOURCE, ORDER, maintain_order=True)
-    again = staged.select(
-        pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in IDENTITY).fill_null(value=False)
-    ).to_series()
-    if not again.any():
-        return JudgedPoints(staged, staged.clear(), _accounts(staged, "loaded"))
+    again = _repeats(staged)
     numbered = staged.with_columns(again.alias("@again")).with_row_index("@row")
     first = pl.when(~pl.col("@again")).then(pl.col("@row")).forward_fill()
     later = numbered.with_columns(first.alias("@first")).filter("@again")
@@ -60,6 +63,22 @@ def judge_points(staged: pl.DataFrame, measurement: Measurement) -> JudgedPoints
         _accounts(standing, "loaded"), _accounts(duplicates, "duplicates"), _accounts(conflicts, "conflict")
     )
     return JudgedPoints(standing, conflicts, accounts)
+
+
+def _by_identity(staged: pl.DataFrame) -> pl.DataFrame:
+    """Sorted by series and time, by one number for both where a 64-bit integer can hold it: that is quicker by half."""
+    micros = staged.get_column("time").to_physical()
+    first, last = cast("int | None", micros.min()) or 0, cast("int | None", micros.max()) or 0
+    span, series = last - first + 1, cast("int | None", staged.get_column(SERIES).max()) or 0
+    if (series + 1) * span >= _MOST:
+        return staged.sort(IDENTITY)
+    return staged.sort(pl.col(SERIES).cast(pl.Int64) * span + (pl.col("time").to_physical() - first))
+
+
+def _repeats(rows: pl.DataFrame) -> pl.Series:
+    """Which rows have the identity of the row before."""
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in IDENTITY)
+    return rows.select(same.fill_null(value=False)).to_series()
 
 
 def refused_accounts(refused: pl.DataFrame) -> AccountsByDay:

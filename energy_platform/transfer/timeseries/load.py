@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -305,22 +304,22 @@ class _MeasurementLoad:
         """Write and prove all that stands, piece by piece; returns the days that were in it."""
         covered: set[date] = set()
         expected: dict[date, dict[str, Summary]] = {}
-        with ThreadPoolExecutor(1, thread_name_prefix="writing") as writer:
-            for rows, is_last in judged.chunks():
-                days = sorted(rows.get_column(DAY).unique().to_list())
-                # a day that comes in several pieces is too long to be summed up before it is written
-                standing = {} if expected or not is_last else self._still_standing(rows, days)
-                left = [day for day in days if day not in self.withheld and day not in standing]
-                written = rows if len(left) == len(days) else rows.filter(pl.col(DAY).is_in(left))
-                self._take_back_proofs(left)
-                for day, parts in self._write(writer, written, judged.height).items():
+        for rows, is_last in judged.chunks():
+            days = sorted(rows.get_column(DAY).unique().to_list())
+            # a day that comes in several pieces is too long to be summed up before it is written
+            standing = {} if expected or not is_last else self._still_standing(rows, days)
+            left = [day for day in days if day not in self.withheld and day not in standing]
+            self._take_back_proofs(left)
+            kept = self._write(rows if len(left) == len(days) else rows.filter(pl.col(DAY).is_in(left)), judged.height)
+            with self._phase("proving"):
+                for day, parts in self._summed_up(kept).items():
                     known = expected.setdefault(day, {})
                     for source, summary in parts.items():
                         known[source] = known.get(source, Summary()) + summary
-                if is_last:
-                    self._prove(days, expected | standing, standing)
-                    covered.update(days)
-                    expected.clear()
+            if is_last:
+                self._prove(days, expected | standing, standing)
+                covered.update(days)
+                expected.clear()
         return covered
 
     def _still_standing(self, rows: pl.DataFrame, days: Sequence[date]) -> dict[date, dict[str, Summary]]:
@@ -330,41 +329,38 @@ class _MeasurementLoad:
         if self.options.force or not proven:
             return {}
         with self._phase("judging"):
-            known = rows.filter(pl.col(DAY).is_in(list(proven)))
-            by_day = self._summed_up(SeriesPoints(self.series, self._points(known)), known)
+            by_day = self._summed_up(rows.filter(pl.col(DAY).is_in(list(proven))))
         return {
             day: parts
             for day, parts in by_day.items()
             if sum({**self._retired_parts(day), **parts}.values(), Summary()) == summary_in(proven[day])
         }
 
-    def _points(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.select(SERIES, "time", *(column.name for column in self.contract.fields))
+    def _points(self, rows: pl.DataFrame) -> SeriesPoints:
+        fields = [column.name for column in self.contract.fields]
+        return SeriesPoints(self.series, rows.select(SERIES, "time", *fields)).compact()
 
-    def _summed_up(self, points: SeriesPoints, rows: pl.DataFrame) -> dict[date, dict[str, Summary]]:
+    def _summed_up(self, rows: pl.DataFrame) -> dict[date, dict[str, Summary]]:
         """By day and source what the target must give back."""
         found: dict[date, dict[str, Summary]] = {}
-        for (day, position), summary in Summary.of_points(points, self.contract, rows.select(DAY, SOURCE)).items():
+        by = rows.select(DAY, SOURCE)
+        for (day, position), summary in Summary.of_points(self._points(rows), self.contract, by).items():
             found.setdefault(cast(date, day), {})[self.plan.specs[position].name] = summary
         return found
 
-    def _write(self, writer: ThreadPoolExecutor, rows: pl.DataFrame, total: int) -> dict[date, dict[str, Summary]]:
-        """Write rows, and sum them up meanwhile."""
+    def _write(self, rows: pl.DataFrame, total: int) -> pl.DataFrame:
+        """Write rows; gives back those that the store has not refused."""
         if rows.is_empty():
-            return {}
-        points = SeriesPoints(self.series, self._points(rows)).compact()
-        self.log(f"writing {points.height} points of {rows.get_column(DAY).n_unique()} days to {self.asset}")
+            return rows
+        self.log(f"writing {rows.height} points of {rows.get_column(DAY).n_unique()} days to {self.asset}")
         with self._phase("writing"):
-            writing = writer.submit(self.platform.timeseries.write_points, self.contract, points)
-            summaries = self._summed_up(points, rows)
-            refused = writing.result()
+            refused = self.platform.timeseries.write_points(self.contract, self._points(rows))
         if refused.height:
             self._note_refused(rows, refused)
-            kept = rows.with_row_index("@row").join(refused.select("@row"), on="@row", how="anti")
-            summaries = self._summed_up(SeriesPoints(self.series, self._points(kept)), kept)
-        self.report.rows_written += rows.height - refused.height
-        self._progress("writing", rows.height, total)
-        return summaries
+            rows = rows.with_row_index("@row").join(refused, on="@row", how="anti", maintain_order="left").drop("@row")
+        self.report.rows_written += rows.height
+        self._progress("writing", rows.height + refused.height, total)
+        return rows
 
     def _note_refused(self, rows: pl.DataFrame, refused: pl.DataFrame) -> None:
         """Points that the store itself refused go into the quarantine, with the store's words."""
