@@ -7,9 +7,9 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.sources.estate import Estate
 from energy_platform.transfer.building_cache import LATEST, NOTIFICATIONS, load_latest, load_notifications
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.load_tables import load_table, tables_of
 from energy_platform.transfer.model_files import ARTIFACTS, load_models
 from energy_platform.transfer.options import DEFAULT_OPTIONS, LoadOptions, Log, silent
+from energy_platform.transfer.tables.load import load_table, tables_of
 from energy_platform.transfer.timeseries.load import load_measurement
 from energy_platform.transfer.verdicts import LoadReport
 

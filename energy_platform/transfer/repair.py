@@ -12,11 +12,11 @@ from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
 from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.load_tables import ExpectedTable
 from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.options import DEFAULT_OPTIONS
-from energy_platform.transfer.series import without_claimed
 from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.tables.load import ExpectedTable
+from energy_platform.transfer.timeseries.series import without_claimed
 from energy_platform.transfer.verdicts import source_summaries_in
 from energy_platform.transfer.verify import expected_points
 

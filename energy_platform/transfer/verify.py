@@ -33,12 +33,12 @@ from energy_platform.transfer.building_cache import (
     expected_notifications,
 )
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.load_tables import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
 from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.survey import retirement_warnings, source_versions
+from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
 from energy_platform.transfer.timeseries.proof import explain, target_summaries

@@ -20,9 +20,9 @@ from energy_platform.settings import Settings
 from energy_platform.sources.estate import read_estate
 from energy_platform.stores.postgres import ledger, quarantine, rows
 from energy_platform.transfer.context import open_platform
-from energy_platform.transfer.load_tables import load_table
 from energy_platform.transfer.options import LoadOptions
 from energy_platform.transfer.repair import unaccounted
+from energy_platform.transfer.tables.load import load_table
 from energy_platform.transfer.verdicts import LoadReport
 from energy_platform.transfer.verify import verify
 
@@ -44,7 +44,7 @@ import os, signal
 from energy_platform.settings import Settings
 from energy_platform.sources.estate import read_estate
 from energy_platform.transfer.context import open_platform
-from energy_platform.transfer.load_tables import load_table
+from energy_platform.transfer.tables.load import load_table
 from energy_platform.transfer.options import LoadOptions
 
 def kill(step):

@@ -11,8 +11,8 @@ import polars as pl
 
 from energy_platform.domain.points import SERIES
 from energy_platform.transfer.concurrency import prefetched
-from energy_platform.transfer.series import spans
 from energy_platform.transfer.timeseries.judging import AccountsByDay, judge_points, merged
+from energy_platform.transfer.timeseries.series import spans
 from energy_platform.transfer.timeseries.staging import Staging
 
 

@@ -36,13 +36,13 @@ from energy_platform.transfer.options import (
 from energy_platform.transfer.progress import Phase, Step
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
 from energy_platform.transfer.scanning import Scan, scan_source
-from energy_platform.transfer.series import widest
 from energy_platform.transfer.survey import retirement_warnings
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.judging import AccountsByDay, merged, refused_accounts
 from energy_platform.transfer.timeseries.plan import LoadPlan, contiguous, digest_facts
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
 from energy_platform.transfer.timeseries.registry import too_many_series
+from energy_platform.transfer.timeseries.series import widest
 from energy_platform.transfer.timeseries.staging import REFUSED_SCHEMA, Staging
 from energy_platform.transfer.verdicts import (
     LoadReport,

@@ -15,7 +15,7 @@ from energy_platform.domain.summaries import Summary
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.mapping import DAY
-from energy_platform.transfer.series import without_claimed
+from energy_platform.transfer.timeseries.series import without_claimed
 
 Window = tuple[datetime, datetime]
 

@@ -15,7 +15,7 @@ from energy_platform.domain.accounts import Account
 from energy_platform.domain.contracts import Contract
 from energy_platform.domain.fingerprints import row_hashes
 from energy_platform.transfer.mapping import DAY, KEY, ORDER, REASON, SOURCE
-from energy_platform.transfer.staging import first_come, key_hashes
+from energy_platform.transfer.tables.staging import first_come, key_hashes
 
 #: Accounts by the position of the source.
 Accounts = dict[int, Account]

@@ -28,7 +28,6 @@ from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.judging import Accounts, judge, merged, refused_accounts
 from energy_platform.transfer.mapping import DAY, SOURCE, MappingRules
 from energy_platform.transfer.model_files import model_rows
 from energy_platform.transfer.options import (
@@ -42,8 +41,9 @@ from energy_platform.transfer.options import (
 )
 from energy_platform.transfer.progress import Phase, Step
 from energy_platform.transfer.refusals import quarantine_rows
-from energy_platform.transfer.staging import Staging, with_canonical_json
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
+from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
+from energy_platform.transfer.tables.staging import Staging, with_canonical_json
 from energy_platform.transfer.timeseries.proof import explain
 from energy_platform.transfer.verdicts import LoadReport, accounts_in, facts_of, summary_in, total_accounts, verdict_of
 
