@@ -96,12 +96,12 @@ def variables(settings: Settings, folder: Path) -> dict[str, str]:
     }
 
 
-def start_loading(settings: Settings, folder: Path) -> subprocess.Popen[str]:
-    """A process that loads everything, and prints a line per step."""
+def start_loading(settings: Settings, folder: Path, **changed: str) -> subprocess.Popen[str]:
+    """A process that loads everything, and prints a line per step; with further environment variables."""
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "energy_platform_tests.promises.pipeline", str(folder)],
         cwd=folder,
-        env=variables(settings, folder),
+        env={**variables(settings, folder), **changed},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

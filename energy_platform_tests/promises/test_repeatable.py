@@ -179,7 +179,8 @@ def test_a_store_killed_under_a_load_is_started_and_run_again(
     assert pid is not None
     # the moment at which each store is at work
     moment = {"postgres": "timeseries/energy_consumption", "redis": "redis/latest", "timeseries": "writing"}[victim]
-    process = start_loading(settings, folder)
+    # nobody starts it again while the load waits for it
+    process = start_loading(settings, folder, ENERGY_INFLUX_PATIENCE_SECONDS="2")
     output = watch_and_kill(
         process, pid, lambda line: line.startswith(moment) and (victim != "timeseries" or "sensor" in line)
     )
