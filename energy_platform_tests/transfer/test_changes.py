@@ -94,6 +94,26 @@ def test_only_the_days_that_have_changed_are_loaded(timeseries_settings: Setting
     assert [finding.reason for finding in verify(timeseries_settings, folder).findings if finding.asset == ASSET] == []
 
 
+@pytest.mark.parametrize("spill_rows", [1, 30, 100])
+def test_a_load_in_many_pieces_proves_every_day(timeseries_settings: Settings, tmp_path: Path, spill_rows: int) -> None:
+    rows = ten_days()
+    folder = estate(tmp_path, f"changes_{kind_of(timeseries_settings)}_pieces_{spill_rows}", rows)
+    small = timeseries_settings.model_copy(update={"spill_rows": spill_rows})
+    report = load(small, folder)
+    assert report.proved
+    assert {verdict.partition: verdict.rows for verdict in report.verdicts} == {
+        f"2025-05-{day:02}": 48 for day in range(1, 11)
+    }
+    assert report.rows_written == 480
+    assert [finding.reason for finding in verify(small, folder).findings if finding.asset == ASSET] == []
+    estate(
+        tmp_path, folder.name, [row.replace("2025-05-04 07:00:00,B1,4.7", "2025-05-04 07:00:00,B1,47") for row in rows]
+    )
+    again = load(small, folder)
+    assert again.proved
+    assert loaded_anew(again) == ["2025-05-04"]
+
+
 def test_a_row_that_is_gone_leaves_a_point_that_its_day_is_not_proven_with(stores: Settings, tmp_path: Path) -> None:
     rows = ten_days()
     folder = estate(tmp_path, "changes_gone", rows)

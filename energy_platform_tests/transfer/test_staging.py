@@ -68,11 +68,12 @@ def read(staging: Staging, estate: Estate, batch_rows: int = 16) -> Staging:
     return staging
 
 
+@pytest.mark.parametrize("by_series", [False, True])
 @pytest.mark.parametrize("chunk_rows", [1, 5, 24, 50, 10_000])
-def test_nothing_is_lost_whatever_fits_into_memory(estate: Estate, chunk_rows: int) -> None:
+def test_nothing_is_lost_whatever_fits_into_memory(estate: Estate, chunk_rows: int, by_series: bool) -> None:
     with read(staging_of(estate, chunk_rows=chunk_rows), estate) as staging:
         judged = judge_all(staging)
-        pieces = list(judged.chunks())
+        pieces = list(judged.chunks(by_series=by_series))
         held = {day: digest.rows for day, digest in staging.digests["readings.db/readings"].items()}
         assert held == {None: 1, **{date(2025, 5, 1 + day): 24 + (day == 1) for day in range(DAYS)}}
         assert sorted(staging.refused["@reason"]) == ["out_of_range", "unreadable_time"]
@@ -93,12 +94,26 @@ def test_nothing_is_lost_whatever_fits_into_memory(estate: Estate, chunk_rows: i
     for rows, is_last in pieces:
         days = set(rows[DAY])
         assert not days & closed
+        identities = rows.select(SERIES, "time").rows()
+        assert identities == sorted(identities)
         open_days |= days
         if is_last:
             closed |= open_days
             open_days = set()
     assert len(closed) == DAYS
     assert open_days == set()
+
+
+def test_pieces_by_series_stand_in_the_order_of_the_key(estate: Estate) -> None:
+    with read(staging_of(estate, chunk_rows=24), estate) as staging:
+        judged = judge_all(staging)
+        assert len(judged.pieces) == DAYS
+        pieces = list(judged.chunks(by_series=True))
+    assert [is_last for _, is_last in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert len(pieces) == SENSORS
+    identities = [identity for rows, _ in pieces for identity in rows.select(SERIES, "time").rows()]
+    assert identities == sorted(identities)
+    assert len(set(identities)) == DAYS * PER_DAY * SENSORS
 
 
 def test_only_the_chosen_days_are_staged_but_all_are_known(estate: Estate) -> None:

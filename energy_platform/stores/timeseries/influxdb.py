@@ -41,6 +41,7 @@ class InfluxTimeSeries(TimeSeries):
     """
 
     implementation: ClassVar[Literal["influxdb", "postgres"]] = "influxdb"
+    indexed_by_series: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:
         self._requests = InfluxRequests(settings)

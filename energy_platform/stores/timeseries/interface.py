@@ -38,6 +38,8 @@ class TimeSeries(ABC):
 
     #: `influxdb` or `postgres`.
     implementation: ClassVar[Literal["influxdb", "postgres"]]
+    #: Points are cheaper to write series by series than day by day.
+    indexed_by_series: ClassVar[bool]
 
     @abstractmethod
     def ping(self) -> None:

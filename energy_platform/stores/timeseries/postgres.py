@@ -71,6 +71,7 @@ class PostgresTimeSeries(TimeSeries):
     """
 
     implementation: ClassVar[Literal["influxdb", "postgres"]] = "postgres"
+    indexed_by_series: ClassVar[bool] = True
 
     def __init__(self, store: PostgresStore, admin_url: SecretStr) -> None:
         self._store = store

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from energy_platform.domain.points import SERIES
 from energy_platform.transfer.concurrency import prefetched
-from energy_platform.transfer.timeseries.judging import AccountsByDay, judge_points, merged
+from energy_platform.transfer.timeseries.judging import AccountsByDay, judge_points, merged, sorted_by_identity
 from energy_platform.transfer.timeseries.series import spans
 from energy_platform.transfer.timeseries.staging import Staging
+
+#: So many pieces at least are cut by series together: what is written of them is proven only when all are.
+_TOGETHER: Final = 8
+#: A piece may be so many times as long as the others.
+_LONGEST: Final = 2.0
+#: About so many rows of each piece are looked at to see where to cut.
+_SAMPLE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +45,64 @@ class JudgedChunks:
     height: int
     pieces: list[tuple[pl.DataFrame | Path, bool]]
 
-    def chunks(self) -> Iterator[tuple[pl.DataFrame, bool]]:
-        """The rows that stand, sorted by series and time within a piece; and whether it is the last of its days."""
-        return prefetched(self._read())
+    def chunks(self, *, by_series: bool = False) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """The rows that stand, sorted by series and time within a piece; and whether it is the last of its days.
 
-    def _read(self) -> Iterator[tuple[pl.DataFrame, bool]]:
-        for piece, is_last in self.pieces:
-            yield (pl.read_ipc(piece) if isinstance(piece, Path) else piece), is_last
+        Args:
+            by_series: where there are many pieces, cut them by series and not by day: a store whose index begins with
+                the series takes these in far less time.
+        """
+        return prefetched(self._by_series() if by_series else _read(self.pieces))
+
+    def _by_series(self) -> Iterator[tuple[pl.DataFrame, bool]]:
+        group: list[tuple[pl.DataFrame | Path, bool]] = []
+        for piece in self.pieces:
+            group.append(piece)
+            if piece[1] and len(group) >= _TOGETHER:
+                yield from _cut_by_series(group)
+                group = []
+        yield from _cut_by_series(group)
+
+
+def _read(pieces: Sequence[tuple[pl.DataFrame | Path, bool]]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    for piece, is_last in pieces:
+        yield (pl.read_ipc(piece) if isinstance(piece, Path) else piece), is_last
+
+
+def _cut_by_series(pieces: Sequence[tuple[pl.DataFrame | Path, bool]]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The rows of some pieces in as many others, each of which holds all rows of some series."""
+    files = [piece for piece, _ in pieces if isinstance(piece, Path)]
+    if len(files) < 2:
+        yield from _read(pieces)
+        return
+    sample = np.sort(np.concatenate([_sample(_series_in(file)) for file in files]))
+    firsts = np.unique(sample[:: -(-sample.size // len(files))])
+    firsts[0] = 0
+    # of each file where the series of each new piece begin; its rows are sorted by series
+    starts = [_places(_series_in(file), firsts) for file in files]
+    heights = np.sum([np.diff(places) for places in starts], axis=0)
+    if heights.max() > _LONGEST * heights.sum() / len(files):
+        # a few series hold most of the rows
+        yield from _read(pieces)
+        return
+    for number in range(firsts.size):
+        parts = [
+            pl.scan_ipc(file).slice(int(places[number]), int(places[number + 1] - places[number])).collect()
+            for file, places in zip(files, starts, strict=True)
+        ]
+        yield sorted_by_identity(pl.concat(parts)), number == firsts.size - 1
+
+
+def _series_in(file: Path) -> npt.NDArray[np.uint32]:
+    return pl.scan_ipc(file).select(SERIES).collect().to_series().to_numpy()
+
+
+def _sample(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    return numbers[:: max(1, numbers.size // _SAMPLE)]
+
+
+def _places(numbers: npt.NDArray[np.uint32], firsts: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    return np.append(np.searchsorted(numbers, firsts), numbers.size)
 
 
 def judge_all(staging: Staging) -> JudgedChunks:

@@ -303,11 +303,15 @@ class _MeasurementLoad:
     def _load_chunks(self, judged: JudgedChunks) -> set[date]:
         """Write and prove all that stands, piece by piece; returns the days that were in it."""
         covered: set[date] = set()
+        waiting: set[date] = set()
         expected: dict[date, dict[str, Summary]] = {}
-        for rows, is_last in judged.chunks():
+        # where days may stand already, they are looked at one by one
+        by_series = self.platform.timeseries.indexed_by_series and not any(e.proven for e in self.plan.entries.values())
+        for rows, is_last in judged.chunks(by_series=by_series):
             days = sorted(rows.get_column(DAY).unique().to_list())
-            # a day that comes in several pieces is too long to be summed up before it is written
-            standing = {} if expected or not is_last else self._still_standing(rows, days)
+            # days that come in several pieces are too long to be summed up before they are written
+            standing = {} if waiting or not is_last else self._still_standing(rows, days)
+            waiting.update(days)
             left = [day for day in days if day not in self.withheld and day not in standing]
             self._take_back_proofs(left)
             kept = self._write(rows if len(left) == len(days) else rows.filter(pl.col(DAY).is_in(left)), judged.height)
@@ -317,8 +321,9 @@ class _MeasurementLoad:
                     for source, summary in parts.items():
                         known[source] = known.get(source, Summary()) + summary
             if is_last:
-                self._prove(days, expected | standing, standing)
-                covered.update(days)
+                self._prove(sorted(waiting), expected | standing, standing)
+                covered |= waiting
+                waiting.clear()
                 expected.clear()
         return covered
 
