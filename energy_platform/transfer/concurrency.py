@@ -5,11 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: How many streams of one source are read at once, a thread each.
+STREAMS: Final = 2
 #: How often a waiting thread looks whether anybody still wants its work.
 _LOOK_SECONDS = 0.1
 

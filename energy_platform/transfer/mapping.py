@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -21,6 +22,16 @@ from energy_platform.transfer.conversion import as_floats, convert
 UNASSIGNED = "unassigned"
 #: Columns that travel beside the canonical ones.
 KEY, ORDER, SOURCE, DAY, REASON, RAW = "@key", "@order", "@source", "@day", "@reason", "@raw"
+#: Columns of refused rows.
+REFUSED_SCHEMA: Final = {
+    "tenant_id": pl.String,
+    SOURCE: pl.Int32,
+    KEY: pl.String,
+    ORDER: pl.Int64,
+    REASON: pl.String,
+    RAW: pl.String,
+    DAY: pl.Date,
+}
 #: What a reading says of its sensor: it stands in the sensor register, not in the point.
 SENSOR_ATTRIBUTES: tuple[Column, ...] = (
     Column("unit", "text"),
@@ -91,6 +102,15 @@ def map_batch(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: Mapping
     """
     for batch in _wide_to_long(raw, spec):
         yield _map(batch, spec, position, rules)
+
+
+def accepted_and_refused(batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The accepted rows of a mapped frame, and the refused ones with the columns of `REFUSED_SCHEMA`."""
+    refused = batch.get_column(REASON).is_not_null()
+    columns = list(REFUSED_SCHEMA)
+    if not refused.any():
+        return batch, batch.clear().select(columns)
+    return batch.filter(~refused), batch.filter(refused).select(columns)
 
 
 def row_key() -> pl.Expr:

@@ -18,7 +18,7 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.concurrency import worked
+from energy_platform.transfer.concurrency import STREAMS, worked
 from energy_platform.transfer.digests import (
     Digest,
     Stretch,
@@ -37,9 +37,6 @@ from energy_platform.transfer.mapping import (
     inferred_type,
     map_batch,
 )
-
-#: How many streams of one source are read at once, a thread each.
-_STREAMS: Final = 2
 
 ENTITY_SCHEMA: Final = {
     "tenant_id": pl.String(),
@@ -100,7 +97,7 @@ def scan_source(estate: Estate, spec: SourceSpec, now: datetime, batch_rows: int
     digests: dict[date | None, Digest] = {}
     stretches: dict[date | None, list[Stretch]] = {}
     extra_types: dict[str, ColumnType] = {}
-    for part in worked(source.streams(batch_rows, _STREAMS), scanner.part):
+    for part in worked(source.streams(batch_rows, STREAMS), scanner.part):
         entities += part.entities
         add_digests(digests, part.digests)
         for day, stretch in part.stretches.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,7 +38,7 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
-from energy_platform.transfer.progress import Phase, Step
+from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import quarantine_rows
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
@@ -371,16 +370,6 @@ def standing_summary(connection: psycopg.Connection, expected: ExpectedTable, es
         standing = without_shared(connection, contract, chunk, estate) if shared else chunk
         found += Summary.of(standing, contract.columns)
     return found
-
-
-@contextmanager
-def timed(phases: dict[str, float], phase: str) -> Iterator[None]:
-    """Add the seconds of a block to those of a phase."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        phases[phase] = phases.get(phase, 0.0) + time.monotonic() - started
 
 
 def _look_at_references(connection: psycopg.Connection) -> None:

@@ -22,25 +22,23 @@ from energy_platform.domain.contracts import Contract
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.stores.postgres.copying import canonical_json
-from energy_platform.transfer.concurrency import prefetched, worked
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, map_batch
+from energy_platform.transfer.concurrency import STREAMS, prefetched, worked
+from energy_platform.transfer.mapping import (
+    KEY,
+    ORDER,
+    REFUSED_SCHEMA,
+    SOURCE,
+    MappingRules,
+    accepted_and_refused,
+    map_batch,
+)
 from energy_platform.transfer.progress import Progress, Step
-from energy_platform.transfer.timeseries.staging import new_folder
+from energy_platform.transfer.temporary import new_folder
 
 #: Where a row came from: its stream and batch, in the order of the source.
 PLACE: Final = "@place"
-REFUSED_SCHEMA: Final = {
-    "tenant_id": pl.String,
-    SOURCE: pl.Int32,
-    KEY: pl.String,
-    ORDER: pl.Int64,
-    REASON: pl.String,
-    RAW: pl.String,
-    DAY: pl.Date,
-}
 #: The text that rows are sorted by: the parts of the key; no part holds a NUL.
 _SORTED_BY: Final = "@sorted"
-_STREAMS: Final = 2
 _STREAM_BITS: Final = 32
 _RANGES: Final = 64
 _SPILLS: Final = 8
@@ -109,7 +107,7 @@ class Staging:
         """Read, map and stage all rows of a source."""
         source = open_source(spec)
         total = source.estimated_rows() if progress is not None else None
-        streams = [_placed(stream, number) for number, stream in enumerate(source.streams(batch_rows, _STREAMS))]
+        streams = [_placed(stream, number) for number, stream in enumerate(source.streams(batch_rows, STREAMS))]
         if len(streams) == 1:
             # a thread that reads, and one that maps
             streams = [prefetched(streams[0])]
@@ -189,10 +187,9 @@ class Staging:
         accepted: list[pl.DataFrame] = []
         refused: list[pl.DataFrame] = []
         for batch in map_batch(raw, spec, position, self._rules):
-            rows = batch
-            if batch.get_column(REASON).null_count() < batch.height:
-                refused.append(batch.filter(pl.col(REASON).is_not_null()).select(list(REFUSED_SCHEMA)))
-                rows = batch.filter(pl.col(REASON).is_null())
+            rows, not_accepted = accepted_and_refused(batch)
+            if not_accepted.height:
+                refused.append(not_accepted)
             if rows.height:
                 rows = with_canonical_json(rows, self._rules.contract)
                 accepted.append(rows.with_columns(pl.lit(place, dtype=pl.UInt64).alias(PLACE)).select(self._staged))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from typing import cast
@@ -22,7 +22,7 @@ from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.digests import Digest, Stretch, meaning_of, widest_stretch
-from energy_platform.transfer.mapping import DAY, SOURCE, MappingRules
+from energy_platform.transfer.mapping import DAY, REFUSED_SCHEMA, SOURCE, MappingRules
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
     LoadOptions,
@@ -33,7 +33,7 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
-from energy_platform.transfer.progress import Phase, Step
+from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
 from energy_platform.transfer.scanning import Scan, scan_source
 from energy_platform.transfer.survey import retirement_warnings
@@ -43,7 +43,7 @@ from energy_platform.transfer.timeseries.plan import LoadPlan, contiguous, diges
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
 from energy_platform.transfer.timeseries.registry import too_many_series
 from energy_platform.transfer.timeseries.series import widest
-from energy_platform.transfer.timeseries.staging import REFUSED_SCHEMA, Staging
+from energy_platform.transfer.timeseries.staging import Staging
 from energy_platform.transfer.verdicts import (
     LoadReport,
     accounts_in,
@@ -126,7 +126,7 @@ class _MeasurementLoad:
         """Skip what is proven, load the rest."""
         if not self.options.force and self.plan.nothing_new():
             return self._report_as_proven()
-        rules = mapping_rules(self.platform, self.name)
+        self.rules = rules = mapping_rules(self.platform, self.name)
         self.contract = cast(Measurement, rules.contract)
         self.meanings = {spec.name: meaning_of(spec, rules) for spec in self.plan.present.values()}
         settings = self.platform.settings
@@ -148,13 +148,8 @@ class _MeasurementLoad:
             self._load(staging)
         return self.report
 
-    @contextmanager
-    def _phase(self, phase: Phase | str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.report.phases[phase] = self.report.phases.get(phase, 0.0) + time.monotonic() - started
+    def _phase(self, phase: str) -> AbstractContextManager[None]:
+        return timed(self.report.phases, phase)
 
     def _progress(self, phase: Phase, rows: int, total: int | None = None) -> None:
         if self.options.progress is not None:
@@ -376,8 +371,7 @@ class _MeasurementLoad:
             self.accounts[day, position] = replace(
                 account, loaded=account.loaded - count, quarantined=account.quarantined + count, reasons=reasons
             )
-        rules = mapping_rules(self.platform, self.name)
-        further = point_refusals(named, self.series, self.plan.specs, rules, REFUSED_BY_STORE)
+        further = point_refusals(named, self.series, self.plan.specs, self.rules, REFUSED_BY_STORE)
         for (day,), part in further.partition_by(DAY, as_dict=True).items():
             known = self.refused.get(cast(date, day))
             self.refused[cast(date, day)] = part if known is None else pl.concat([known, part])

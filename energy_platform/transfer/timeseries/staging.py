@@ -6,9 +6,7 @@ goes to temporary files, sorted by time, so that memory does not grow with the s
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -23,27 +21,25 @@ from energy_platform.domain.days import DayRange
 from energy_platform.domain.points import SERIES
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.concurrency import worked
+from energy_platform.transfer.concurrency import STREAMS, worked
 from energy_platform.transfer.digests import Digest, Stretch, add_digests, digests_by_day
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, RAW, REASON, SOURCE, MappingRules, dated, map_batch
+from energy_platform.transfer.mapping import (
+    DAY,
+    KEY,
+    ORDER,
+    REFUSED_SCHEMA,
+    SOURCE,
+    MappingRules,
+    accepted_and_refused,
+    dated,
+    map_batch,
+)
 from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.temporary import new_folder
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
 
-#: How many streams of one source are read at once, a thread each.
-STREAMS: Final = 2
 #: Rows that are read together from a temporary file.
 _FILE_BATCH_ROWS: Final = 16_384
-_FOLDER_PREFIX: Final = "energy-platform-staging-"
-
-REFUSED_SCHEMA: Final = {
-    "tenant_id": pl.String,
-    SOURCE: pl.Int32,
-    KEY: pl.String,
-    ORDER: pl.Int64,
-    REASON: pl.String,
-    RAW: pl.String,
-    DAY: pl.Date,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +140,6 @@ class Staging:
         """See the class."""
         return pl.concat(self._refused) if self._refused else pl.DataFrame(schema=REFUSED_SCHEMA)
 
-    @property
-    def height(self) -> int:
-        """How many rows are staged."""
-        return sum(self._rows_by_day.values())
-
     def chunks(self) -> Iterator[tuple[pl.DataFrame, bool]]:
         """The staged rows in pieces of about `chunk_rows` rows at most, in the order of days.
 
@@ -195,11 +186,11 @@ class Staging:
         return _Part(rows_read, accepted, refused, digests)
 
     def _split(self, batch: pl.DataFrame, accepted: list[pl.DataFrame], refused: list[pl.DataFrame]) -> None:
-        if batch.get_column(REASON).null_count() < batch.height:
-            refused.append(batch.filter(pl.col(REASON).is_not_null()).select(list(REFUSED_SCHEMA)))
-            batch = batch.filter(pl.col(REASON).is_null())
-        if batch.height:
-            accepted.append(batch.with_columns(self.registry.numbers(batch)).select(self._staged))
+        rows, not_accepted = accepted_and_refused(batch)
+        if not_accepted.height:
+            refused.append(not_accepted)
+        if rows.height:
+            accepted.append(rows.with_columns(self.registry.numbers(rows)).select(self._staged))
 
     # -- gathered rows -----------------------------------------------------------------------------------------------
 
@@ -261,23 +252,3 @@ def _is_chosen(days: DayRange | Collection[date]) -> pl.Expr:
     day = pl.col(DAY)
     chosen = day.is_between(days.first, days.last) if isinstance(days, DayRange) else day.is_in(list(days))
     return day.is_null() | chosen
-
-
-def new_folder() -> Path:
-    """A folder for temporary files; those that killed processes have left behind go."""
-    base = Path(tempfile.gettempdir())
-    for left in base.glob(f"{_FOLDER_PREFIX}*"):
-        process = left.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
-        if process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=base))
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
