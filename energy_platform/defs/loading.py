@@ -21,6 +21,7 @@ from energy_platform.defs.resources import LoadLimits, PlatformResource
 from energy_platform.domain.accounts import WHOLE
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import EnergyPlatformError, ProofError, SourceError, StoreUnavailableError
+from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def load_asset(
         observe(context, platform, asset, sources)
         with logged(context.log.info) as progress:
             report = transfer.load_asset(platform, asset, days, limits.options(), context.run.run_id, context.log.info)
+        failpoint("ledger_before_event")
         entries = ledger_of(platform, asset)
     for warning in report.warnings:
         context.log.warning(warning)

@@ -13,6 +13,7 @@ import polars as pl
 
 from energy_platform.domain.accounts import WHOLE
 from energy_platform.domain.measurements import ALERTS, SENSOR_DATA
+from energy_platform.failpoints import failpoint
 from energy_platform.stores.cache import keys
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
@@ -127,6 +128,7 @@ def _proven(platform: Platform, asset: str, entries: Sequence[Entry], run_id: st
         seconds=time.monotonic() - started,
         recorded_at=None,
     )
+    failpoint("data_before_ledger")
     with platform.postgres.connection() as connection:
         ledger.record(connection, [entry])
     return LoadReport(asset, verdicts=[verdict_of(entry)], seconds=entry.seconds, rows_written=len(entries))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from energy_platform.domain.contracts import Contract
+from energy_platform.failpoints import check_failpoints
 from energy_platform.settings import Settings
 from energy_platform.sources.estate import Estate
 from energy_platform.stores.cache.redis import BuildingCache
@@ -55,6 +56,7 @@ class Platform:
 @contextmanager
 def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
     """The platform over the stores that the settings name; the connections are closed when the block ends."""
+    check_failpoints()
     timeseries = open_timeseries(settings)
     cache = BuildingCache(settings.redis_url)
     try:

@@ -12,6 +12,7 @@ from energy_platform.domain.accounts import WHOLE
 from energy_platform.domain.errors import SourceMissingError
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import MODELS
+from energy_platform.failpoints import failpoint
 from energy_platform.pickles.inspection import inspect_pickle
 from energy_platform.sources.estate import Estate
 from energy_platform.stores.postgres import ledger
@@ -87,6 +88,7 @@ def load_models(platform: Platform, run_id: str = "") -> LoadReport:
         seconds=time.monotonic() - started,
         recorded_at=None,
     )
+    failpoint("data_before_ledger")
     with platform.postgres.connection() as connection:
         ledger.record(connection, [entry])
     return LoadReport(ARTIFACTS, verdicts=[verdict_of(entry)], seconds=entry.seconds, rows_written=models.height)

@@ -30,6 +30,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from energy_platform.domain.errors import SettingError, StoreAccessError, StoreError, StoreUnavailableError
+from energy_platform.failpoints import failpoint
 from energy_platform.stores.cache.keys import latest_building, notifications_building, parse_building
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -225,6 +226,7 @@ class BuildingCache:
                     pipeline.set(key, text, ex=ttl_seconds)
 
             self._pipeline(ask)
+            failpoint("mid_cache")
             written += len(texts)
         return written
 

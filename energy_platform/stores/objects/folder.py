@@ -19,6 +19,7 @@ from energy_platform.domain.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from energy_platform.failpoints import failpoint
 from energy_platform.stores.objects.interface import CHUNK_BYTES, ObjectStore, checked_key, hash_of, key_of
 
 # A put that takes longer than this is taken for dead: what it left behind goes.
@@ -134,6 +135,7 @@ class FolderObjectStore(ObjectStore):
                 if not folder.is_dir():
                     folder.mkdir(mode=0o700, exist_ok=True)
                     _sync_folder(folder.parent)
+            failpoint("mid_object")
             Path(name).replace(target)
             _sync_folder(target.parent)
         except BaseException:

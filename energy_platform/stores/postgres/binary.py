@@ -20,6 +20,7 @@ import pyarrow.compute as arrow
 from psycopg import sql
 
 from energy_platform.domain.contracts import ColumnType
+from energy_platform.failpoints import failpoint
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -79,6 +80,7 @@ def copy_binary(
         copy.write(_SIGNATURE)
         for content in _ahead(pool, piece, _pieces(frame)):
             copy.write(memoryview(content))  # type: ignore[arg-type]
+            failpoint("mid_copy")
         copy.write(_TRAILER)
 
 

@@ -10,6 +10,7 @@ from psycopg import conninfo
 from pydantic import SecretStr
 
 from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
+from energy_platform.failpoints import failpoint
 
 _CONNECT_SECONDS = 10
 _APPLICATION = "energy-platform"
@@ -49,7 +50,9 @@ class PostgresStore:
             with store_errors(url):
                 try:
                     yield connection
+                    failpoint("before_commit")
                     connection.commit()
+                    failpoint("after_answer")
                 except BaseException:
                     with contextlib.suppress(psycopg.Error):
                         connection.rollback()

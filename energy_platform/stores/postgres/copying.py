@@ -14,6 +14,7 @@ from psycopg import sql
 
 from energy_platform.domain.contracts import CANONICAL_TYPES, ColumnType
 from energy_platform.domain.errors import StoreError
+from energy_platform.failpoints import failpoint
 
 _ROWS_OF_A_COPY = 100_000
 
@@ -90,6 +91,7 @@ def copy_in(connection: psycopg.Connection, table: sql.Composable, frame: pl.Dat
         for part in frame.iter_slices(_ROWS_OF_A_COPY):
             text = part.with_columns(times).write_csv(include_header=False, quote_style="necessary", null_value="")
             copy.write(text.encode())
+            failpoint("mid_copy")
 
 
 def copy_out(

@@ -23,6 +23,7 @@ from energy_platform.domain.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from energy_platform.failpoints import failpoint, is_set
 from energy_platform.settings import Settings
 
 _CONNECT_SECONDS: Final = 5.0
@@ -103,9 +104,10 @@ class InfluxRequests:
             stopped=stopped,
             passed=passed,
             params=parameters,
-            headers=headers,
-            content=content,
+            headers=headers | {"Content-Length": str(len(content))},
+            content=_Halves(content) if is_set("mid_influx_body") else content,
         )
+        failpoint("after_answer")
         if response.status_code != 204 and response.status_code not in passed:
             raise StoreError(
                 f"InfluxDB answered {response.status_code} to a write, and only 204 means that it is kept.",
@@ -233,6 +235,19 @@ class InfluxRequests:
                 where=self.place,
                 remedy="Run it again; look at the server's log.",
             ) from None
+
+
+class _Halves:
+    """A body in two parts, with a failpoint between them; as often as it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        half = len(self._content) // 2
+        yield self._content[:half]
+        failpoint("mid_influx_body")
+        yield self._content[half:]
 
 
 def parsed(document: bytes, place: str) -> dict[str, Any]:

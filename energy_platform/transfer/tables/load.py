@@ -21,6 +21,7 @@ from energy_platform.domain.errors import OwnershipError
 from energy_platform.domain.fingerprints import row_hashes
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
+from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import Estate
 from energy_platform.stores.postgres import ledger, quarantine, rows
 from energy_platform.stores.postgres.ledger import LedgerEntry
@@ -248,6 +249,7 @@ class _TableLoad:
             with timed(self.report.phases, "recording"):
                 entry = self._entry(expected, summary, by_source, reason)
                 self._quarantine(connection, expected)
+                failpoint("data_before_ledger")
                 ledger.record(connection, [entry])
                 connection.commit()
         self.report.verdicts = [verdict_of(entry)]
@@ -293,6 +295,7 @@ class _TableLoad:
         """The same, one made ready ahead; each told of when the next is wanted."""
         for chunk in prefetched(chunks):
             yield chunk
+            failpoint("mid_table_swap")
             self._step("writing", chunk.height)
 
     def _step(self, phase: Phase, done: int, total: int | None = None) -> None:

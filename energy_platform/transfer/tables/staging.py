@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, Self
 import polars as pl
 
 from energy_platform.domain.contracts import Contract
+from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.stores.postgres.copying import canonical_json
@@ -216,6 +217,7 @@ class Staging:
         self._written += 1
         path = folder / f"{self._written:06d}.arrow"
         rows.write_ipc(path, compression="lz4")
+        failpoint("mid_spill")
         return path
 
 

@@ -17,6 +17,7 @@ from energy_platform.domain.days import DayRange
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
+from energy_platform.failpoints import failpoint
 from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
@@ -420,6 +421,7 @@ class _MeasurementLoad:
             entries.append(entry)
             if entry.rows or reason or self._rows_read(day):
                 self.report.verdicts.append(verdict_of(entry, skipped=day in standing))
+        failpoint("data_before_ledger")
         with self._phase("recording"):
             self._record(entries)
 

@@ -19,6 +19,7 @@ import polars as pl
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.points import SERIES
+from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.concurrency import STREAMS, worked
@@ -209,6 +210,7 @@ class Staging:
         self._memory, self._memory_rows = [], 0
         path = self._temporary_folder() / f"staged-{len(self._runs):06d}.arrow"
         rows.write_ipc(path, compression="lz4", record_batch_size=_FILE_BATCH_ROWS)
+        failpoint("mid_spill")
         places: dict[date, tuple[int, int]] = {}
         start = 0
         for day, count in rows.group_by(DAY, maintain_order=True).len().iter_rows():
