@@ -77,6 +77,31 @@ class Settings(BaseSettings):
         default=250_000, ge=1, description="Rows held in memory before staged days go to temporary files."
     )
 
+    arrivals_seconds: int = Field(
+        default=30, ge=5, description="Pause between two looks at the estate's files, in seconds."
+    )
+    settle_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="A CSV, JSON or PKL file is taken once it has stayed the same for so long; 0: as it is.",
+    )
+    keep_runs_days: int = Field(
+        default=90, ge=1, description="What Dagster remembers of runs and ticks beyond this age is pruned weekly."
+    )
+
+    notify_webhook_url: SecretStr = Field(
+        default=NO_SECRET, description="Told of failed runs by an HTTP POST of JSON; its `text` is what chats show."
+    )
+    notify_email_to: str = Field(default="", description="Told of failed runs by e-mail; several, with commas.")
+    notify_email_from: str = Field(default="", description="Sender of such mail; empty: the first who is told.")
+    smtp_host: str = Field(default="", description="Mail server; needed for mail.")
+    smtp_port: int = Field(default=587, ge=1, le=65_535, description="Port of the mail server.")
+    smtp_user: str = Field(default="", description="User of the mail server; empty: it asks for none.")
+    smtp_password: SecretStr = Field(default=NO_SECRET, description="That user's password.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection to the mail server is encrypted."
+    )
+
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:

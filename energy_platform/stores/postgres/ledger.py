@@ -30,6 +30,27 @@ WHERE estate = %(estate)s AND (%(asset)s::text IS NULL OR asset = %(asset)s)
 ORDER BY asset COLLATE "C", "partition" COLLATE "C"
 """
 
+#: Facts of a large estate are large: what is asked for is taken out of them by the server, partition by partition.
+_DIGESTS = """
+SELECT "partition", recorded_at, COALESCE((
+    SELECT jsonb_object_agg(digest.key, digest.value) FROM jsonb_each_text(facts->'digests') AS digest
+    WHERE digest.key = ANY (%(sources)s)
+), '{}')
+FROM energy.load_ledger WHERE estate = %(estate)s AND asset = %(asset)s
+"""
+
+_SHARED_VERSIONS = """
+SELECT (array_agg(facts->'versions'))[1] FROM energy.load_ledger
+WHERE estate = %(estate)s AND asset = %(asset)s
+HAVING count(DISTINCT md5((facts->'versions')::text)) = 1 AND bool_and(facts ? 'digests')
+"""
+
+_UNPROVEN = """
+SELECT asset, "partition", reason, recorded_at AS since FROM energy.load_ledger
+WHERE estate = %(estate)s AND NOT proven
+ORDER BY asset COLLATE "C", "partition" COLLATE "C"
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
@@ -94,6 +115,44 @@ def read(connection: psycopg.Connection, estate: str, asset: str | None = None) 
     """The verdicts of an estate, of one asset or all, sorted by asset and partition; times are UTC."""
     with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
         return cursor.execute(_READ, {"estate": estate, "asset": asset}).fetchall()
+
+
+def digests(
+    connection: psycopg.Connection, estate: str, asset: str, sources: Sequence[str]
+) -> dict[str, tuple[datetime, dict[str, str]]]:
+    """By partition of an asset: when its verdict was recorded, and on which digests of these sources."""
+    values = {"estate": estate, "asset": asset, "sources": list(sources)}
+    found = connection.execute(_DIGESTS, values).fetchall()
+    return {partition: (recorded_at, by_source) for partition, recorded_at, by_source in found}
+
+
+def shared_versions(connection: psycopg.Connection, estate: str, asset: str) -> dict[str, str]:
+    """The versions of its sources that all partitions of an asset were recorded for; empty where they differ."""
+    found = connection.execute(_SHARED_VERSIONS, {"estate": estate, "asset": asset}).fetchone()
+    return dict(found[0] or {}) if found else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A partition that is not proven.
+
+    Attributes:
+        asset: e.g. `timeseries/sensor_data`.
+        partition: ISO day, `undated`, or `all`.
+        reason: why.
+        since: when the verdict was recorded.
+    """
+
+    asset: str
+    partition: str
+    reason: str
+    since: datetime
+
+
+def unproven(connection: psycopg.Connection, estate: str) -> list[Unproven]:
+    """The partitions of an estate that are not proven, sorted by asset and partition."""
+    with connection.cursor(row_factory=class_row(Unproven)) as cursor:
+        return cursor.execute(_UNPROVEN, {"estate": estate}).fetchall()
 
 
 def estates(connection: psycopg.Connection) -> set[str]:
