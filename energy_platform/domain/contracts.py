@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class Column:
         maximum: largest number allowed, included.
         finite: refuse inf and nan. A nan is always refused.
         unit: of a number; empty where it has none.
+        quantity: what a number measures, a name of `quantities.QUANTITIES`; empty where nothing is known of it.
+        categories: the texts that are expected; another one is loaded all the same, and reported as a finding.
+        past: the time or date lies in the past; a later one is loaded all the same, and reported as a finding.
         personal: personal data or a secret: never shown in logs, metadata or reports.
         description: for people, shown in Dagster's column schema.
     """
@@ -94,6 +97,9 @@ class Column:
     maximum: float | None = None
     finite: bool = True
     unit: str = ""
+    quantity: str = ""
+    categories: tuple[str, ...] = ()
+    past: bool = False
     personal: bool = False
     description: str = ""
 
@@ -119,6 +125,36 @@ class TypedRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A column that names a row of a table of the same tenant.
+
+    Attributes:
+        column: the code; one that is null or empty refers to nothing.
+        table: name of the table, whose key is `tenant_id` and one column.
+    """
+
+    column: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLimits:
+    """Limits of a number that a register holds for each device. A number beyond them is loaded, and reported.
+
+    Attributes:
+        column: the number.
+        table: the register.
+        by: the column that names the device, here and in the register.
+        limits: columns of the register (minimum, maximum); the first pair that a device has counts.
+    """
+
+    column: str
+    table: str
+    by: str
+    limits: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What the rows of one measurement or table must meet.
 
@@ -128,7 +164,13 @@ class Contract:
         key: names of the columns that make a row's identity; `tenant_id` first.
         any_of: at least one of these columns must hold a value; empty where any row will do.
         typed_ranges: limits that depend on a category.
+        references: columns that name rows of other tables.
+        own_limits: limits that a register holds for each device.
+        in_order: pairs of columns, the first of which is not above the second.
         description: for people.
+
+    What `references`, `own_limits`, `in_order`, `Column.categories` and `Column.past` say does not refuse a row: the
+    quality checks report what breaks it.
     """
 
     name: str
@@ -136,6 +178,9 @@ class Contract:
     key: tuple[str, ...]
     any_of: tuple[str, ...] = ()
     typed_ranges: tuple[TypedRange, ...] = field(default=())
+    references: tuple[Reference, ...] = ()
+    own_limits: OwnLimits | None = None
+    in_order: tuple[tuple[str, str], ...] = ()
     description: str = ""
 
     @property
@@ -243,11 +288,8 @@ class Measurement(Contract):
         """The same measurement with further fields, sorted by name behind its own."""
         known = set(self.column_names)
         added = tuple(sorted((column for column in extra if column.name not in known), key=lambda c: c.name))
-        return Measurement(
-            name=self.name,
+        return replace(
+            self,
             columns=self.columns + added,
-            key=self.key,
             any_of=self.any_of + tuple(column.name for column in added) if self.any_of else (),
-            typed_ranges=self.typed_ranges,
-            description=self.description,
         )

@@ -8,14 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from energy_platform.domain.contracts import Column, Contract
-from energy_platform.domain.measurements import BUILDING, TENANT
+from energy_platform.domain.contracts import Column, Contract, Reference
+from energy_platform.domain.measurements import BUILDING, IN_BUILDING, OF_SENSOR, TENANT
 
 ATTRIBUTES = Column("attributes", "json", description="What the source knows beyond the columns, as a JSON object.")
 
 
-def _table(name: str, key: tuple[str, ...], *columns: Column, description: str) -> Contract:
-    return Contract(name, (TENANT, *columns, ATTRIBUTES), ("tenant_id", *key), description=description)
+#: ISO 4217 codes of the money that estates have named so far, and of the large currencies.
+CURRENCIES = ("KRW", "EUR", "USD", "GBP", "JPY", "CNY", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR")
+
+
+def _table(
+    name: str,
+    key: tuple[str, ...],
+    *columns: Column,
+    description: str,
+    references: tuple[Reference, ...] = (),
+    in_order: tuple[tuple[str, str], ...] = (),
+) -> Contract:
+    return Contract(
+        name,
+        (TENANT, *columns, ATTRIBUTES),
+        ("tenant_id", *key),
+        references=references,
+        in_order=in_order,
+        description=description,
+    )
 
 
 TENANTS = _table(
@@ -55,6 +73,13 @@ SENSORS = _table(
     Column("maximum", "float", description="Upper comfort limit."),
     Column("critical_minimum", "float", description="Lower alarm limit."),
     Column("critical_maximum", "float", description="Upper alarm limit."),
+    references=(IN_BUILDING,),
+    in_order=(
+        ("minimum", "maximum"),
+        ("critical_minimum", "critical_maximum"),
+        ("critical_minimum", "minimum"),
+        ("maximum", "critical_maximum"),
+    ),
     description="Sensors, from the register or derived from the data.",
 )
 
@@ -63,9 +88,15 @@ SENSOR_STATUS = _table(
     ("sensor_id",),
     Column("sensor_id", "text", required=True, description="Code of the sensor."),
     Column("sensor_type", "text", description="What it measures."),
-    Column("status", "text", description="Last known state, e.g. online."),
+    Column(
+        "status",
+        "text",
+        categories=("online", "offline", "active", "inactive", "normal", "warning", "error", "maintenance"),
+        description="Last known state, e.g. online.",
+    ),
     Column("last_reading", "float", description="Last value the gateway saw."),
-    Column("last_update", "time", description="When the gateway saw it, UTC."),
+    Column("last_update", "time", past=True, description="When the gateway saw it, UTC."),
+    references=(OF_SENSOR,),
     description="Last known state of each sensor.",
 )
 
@@ -78,7 +109,7 @@ USERS = _table(
     Column("role", "text", description="What the user may do."),
     Column("password_hash", "text", personal=True, description="Hash of the password."),
     Column("active", "boolean", description="Whether the user may sign in."),
-    Column("created_at", "time", description="When the account was made, UTC."),
+    Column("created_at", "time", past=True, description="When the account was made, UTC."),
     description="People who use the product.",
 )
 
@@ -87,11 +118,17 @@ SUBSCRIPTIONS = _table(
     ("subscription_id",),
     Column("subscription_id", "text", required=True, description="Identity of the subscription."),
     Column("plan", "text", description="Plan that was bought."),
-    Column("status", "text", description="E.g. active, cancelled."),
+    Column(
+        "status",
+        "text",
+        categories=("active", "trial", "paused", "suspended", "cancelled", "canceled", "ended", "expired"),
+        description="E.g. active, cancelled.",
+    ),
     Column("started_on", "date", description="First day."),
     Column("ended_on", "date", description="Last day, where there is one."),
     Column("monthly_fee", "float", description="Price a month, in `currency`."),
-    Column("currency", "text", description="ISO 4217 code."),
+    Column("currency", "text", categories=CURRENCIES, description="ISO 4217 code."),
+    in_order=(("started_on", "ended_on"),),
     description="What each tenant has bought.",
 )
 
@@ -104,9 +141,16 @@ BILLING = _table(
     Column("period_end", "date", description="Last day billed."),
     Column("energy_kwh", "float", unit="kWh", description="Energy billed."),
     Column("amount", "float", description="Sum, in `currency`."),
-    Column("currency", "text", description="ISO 4217 code."),
-    Column("status", "text", description="E.g. open, paid."),
-    Column("issued_on", "date", description="Day of the invoice."),
+    Column("currency", "text", categories=CURRENCIES, description="ISO 4217 code."),
+    Column(
+        "status",
+        "text",
+        categories=("draft", "open", "issued", "pending", "paid", "overdue", "cancelled", "canceled", "refunded"),
+        description="E.g. open, paid.",
+    ),
+    Column("issued_on", "date", past=True, description="Day of the invoice."),
+    references=(IN_BUILDING,),
+    in_order=(("period_start", "period_end"),),
     description="Invoices.",
 )
 
