@@ -46,9 +46,8 @@ class MeasuredQuantity:
         own = unit_named(self.unit)
         if named is None or own is None or named.quantity != own.quantity:
             return self.minimum, self.maximum
-        low, high = (
-            number * named.denominator / named.numerator + named.zero for number in (self.minimum, self.maximum)
-        )
+        ends = (self.minimum, self.maximum)
+        low, high = (number * named.denominator / named.numerator + named.zero for number in ends)
         return low, high
 
 
