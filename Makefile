@@ -8,7 +8,7 @@ UPGRADE ?=
 UV_COMPILE = $(VENV_BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --python-version 3.11
 
-.PHONY: help setup run test bench ui up down check format influxd lock clean
+.PHONY: help setup run test soak bench ui up down check format influxd lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.* ## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -25,6 +25,13 @@ WORKERS ?= --numprocesses 2 --dist loadfile
 
 test: setup ## run the whole test suite on stores of its own (PYTEST_ARGS=… for more)
 	@$(VENV_BIN)/python -m pytest --durations=15 $(WORKERS) $(PYTEST_ARGS)
+
+HOURS ?= 1
+MINUTES ?= 0
+SEED ?=
+
+soak: setup ## kill everything that takes part in loads, for hours (HOURS=1 MINUTES=0 SEED=… to repeat)
+	@$(VENV_BIN)/python -m energy_platform_tests.soak --hours $(HOURS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 ROWS ?= 1000000
 BENCH_ARGS ?=

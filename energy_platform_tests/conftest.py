@@ -17,16 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
-import psycopg
 import pytest
-import redis
 
 from energy_platform.local.environment import environment
 from energy_platform.local.influxdb import find_influxd
 from energy_platform.local.redis import wheel_server
 from energy_platform.local.stores import remove_stores, start_stores
 from energy_platform.settings import Settings, get_settings
+from energy_platform_tests.emptying import empty_influx, empty_postgres, empty_redis
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 DEBIAN_REDIS = Path("/usr/bin/redis-server")
@@ -130,11 +128,11 @@ def redis_flavour(request: pytest.FixtureRequest, start_once: Callable[..., Sett
 @pytest.fixture
 def clean_stores(request: pytest.FixtureRequest, stores: Settings) -> Settings:
     """`stores`, emptied: all rows of our schemas, all keys; the bucket too where the test has InfluxDB."""
-    _empty_postgres(stores)
-    _empty_redis(stores)
+    empty_postgres(stores)
+    empty_redis(stores)
     # asked for by name only: most tests need no InfluxDB, and must not start one
     if {"influx", "timeseries_settings"} & set(request.fixturenames) and find_influxd(Settings()) is not None:
-        _empty_influx(request.getfixturevalue("influx"))
+        empty_influx(request.getfixturevalue("influx"))
     return stores
 
 
@@ -164,29 +162,3 @@ def _is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _empty_postgres(settings: Settings) -> None:
-    with psycopg.connect(settings.postgres_admin_url.get_secret_value()) as connection:
-        tables = connection.execute(
-            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname IN ('energy', 'timeseries') AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
-            " AND c.relname <> 'alembic_version'"
-        ).fetchall()
-        if tables:
-            connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)} RESTART IDENTITY CASCADE")
-
-
-def _empty_redis(settings: Settings) -> None:
-    with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
-        client.flushdb()
-
-
-def _empty_influx(settings: Settings) -> None:
-    headers = {"Authorization": f"Token {settings.influx_token.get_secret_value()}"}
-    with httpx.Client(base_url=settings.influx_url, headers=headers, trust_env=False, timeout=60) as client:
-        buckets = client.get("/api/v2/buckets", params={"name": settings.influx_bucket}).raise_for_status().json()
-        for bucket in buckets["buckets"]:
-            client.delete(f"/api/v2/buckets/{bucket['id']}").raise_for_status()
-            made = {"orgID": bucket["orgID"], "name": bucket["name"], "retentionRules": []}
-            client.post("/api/v2/buckets", json=made).raise_for_status()

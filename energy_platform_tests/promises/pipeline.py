@@ -96,10 +96,11 @@ def variables(settings: Settings, folder: Path) -> dict[str, str]:
     }
 
 
-def start_loading(settings: Settings, folder: Path, **changed: str) -> subprocess.Popen[str]:
+def start_loading(settings: Settings, folder: Path, *, force: bool = False, **changed: str) -> subprocess.Popen[str]:
     """A process that loads everything, and prints a line per step; with further environment variables."""
+    options = ["--force"] if force else []
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "energy_platform_tests.promises.pipeline", str(folder)],
+        [sys.executable, "-u", "-m", "energy_platform_tests.promises.pipeline", str(folder), *options],
         cwd=folder,
         env={**variables(settings, folder), **changed},
         stdout=subprocess.PIPE,
@@ -143,5 +144,5 @@ def day(text: str) -> date:
 
 
 if __name__ == "__main__":
-    load(get_settings(), Path(sys.argv[1]), log=lambda line: print(line, flush=True))
+    load(get_settings(), Path(sys.argv[1]), force="--force" in sys.argv, log=lambda line: print(line, flush=True))
     print("done", flush=True)
