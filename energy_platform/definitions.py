@@ -13,17 +13,35 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from energy_platform.defs.accounts import assets as accounts  # noqa: E402
+from energy_platform.defs.accounts import sensors as accounts_sensors  # noqa: E402
 from energy_platform.defs.alerts import assets as alerts  # noqa: E402
+from energy_platform.defs.alerts import sensors as alerts_sensors  # noqa: E402
 from energy_platform.defs.buildings import assets as buildings  # noqa: E402
+from energy_platform.defs.buildings import sensors as buildings_sensors  # noqa: E402
 from energy_platform.defs.caches import assets as caches  # noqa: E402
 from energy_platform.defs.energy import assets as energy  # noqa: E402
+from energy_platform.defs.energy import sensors as energy_sensors  # noqa: E402
 from energy_platform.defs.forecasts import assets as forecasts  # noqa: E402
+from energy_platform.defs.forecasts import sensors as forecasts_sensors  # noqa: E402
 from energy_platform.defs.maintenance import assets as maintenance  # noqa: E402
 from energy_platform.defs.models import assets as models  # noqa: E402
+from energy_platform.defs.models import sensors as models_sensors  # noqa: E402
 from energy_platform.defs.readings import assets as readings  # noqa: E402
+from energy_platform.defs.readings import sensors as readings_sensors  # noqa: E402
 from energy_platform.defs.resources import LoadLimits, PlatformResource  # noqa: E402
 from energy_platform.settings import Settings, get_settings  # noqa: E402
 from energy_platform.sources.estate import read_estate  # noqa: E402
+
+#: The sensors of new data, beside the products that they are for.
+CLOCKS = (
+    readings_sensors,
+    energy_sensors,
+    alerts_sensors,
+    forecasts_sensors,
+    buildings_sensors,
+    accounts_sensors,
+    models_sensors,
+)
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -44,6 +62,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         forecasts.definitions(estate),
         caches.definitions(estate, settings),
         maintenance.definitions(estate, settings),
+        dg.Definitions(sensors=[sensor for clock in CLOCKS for sensor in clock.sensors(estate, settings)]),
     )
     products = products.permissive_map_resolved_asset_specs(
         func=lambda spec: spec.merge_attributes(metadata={"environment": settings.environment}), selection=None

@@ -9,6 +9,9 @@ import dagster as dg
 from energy_platform.domain.days import DayRange
 from energy_platform.sources.estate import Estate
 
+#: Tags of a run over a range of days: the first and the last.
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
 
 def daily_partitions(estate: Estate) -> dg.DailyPartitionsDefinition:
     """Local days of the estate's zone, from its first day to its last, or to the day that is still open."""

@@ -11,7 +11,7 @@ from energy_platform.defs import facts
 from energy_platform.defs.clocks import schedule_status
 from energy_platform.defs.loading import PROOF, LoadEvent, ledger_of, readable_failures
 from energy_platform.defs.names import OWNERS, assets_of, key_of
-from energy_platform.defs.partitions import last_complete_day
+from energy_platform.defs.partitions import RANGE_END, RANGE_START, last_complete_day
 from energy_platform.defs.resources import PlatformResource
 from energy_platform.domain.days import DayRange
 from energy_platform.settings import Settings
@@ -24,7 +24,6 @@ GROUP = "maintenance"
 VERIFICATION = dg.AssetKey(["maintenance", "verification"])
 NIGHT = "30 2 * * *"
 LATER_THAT_NIGHT = "30 3 * * *"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 class VerifyConfig(dg.Config):
