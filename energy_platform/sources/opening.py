@@ -8,6 +8,14 @@ from energy_platform.sources.spec import SourceSpec
 
 def open_source(spec: SourceSpec) -> Source:
     """The reader of a source. Nothing is opened yet: its methods raise what is wrong with the file."""
+    if spec.mended is not None:
+        from energy_platform.sources.mended import MendedSource
+
+        return MendedSource(_reader(spec), spec.mended)
+    return _reader(spec)
+
+
+def _reader(spec: SourceSpec) -> Source:
     match spec.kind:
         case "sqlite":
             from energy_platform.sources.sqlite.reader import SqliteSource

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from energy_platform.sources.mended import MendedRows
 
 Kind = Literal["sqlite", "csv", "json"]
 Shape = Literal["long", "wide"]
@@ -56,6 +59,7 @@ class SourceSpec:
         values: columns of a wide source and the sensor type that each is.
         ignored: columns that are not loaded, and why.
         where: its place in the estate file, for messages.
+        mended: rows that a person has mended; None where there are none.
     """
 
     name: str
@@ -73,6 +77,7 @@ class SourceSpec:
     values: Mapping[str, str] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    mended: MendedRows | None = None
 
     @property
     def has_tenant_role(self) -> bool:

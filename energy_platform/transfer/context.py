@@ -18,6 +18,7 @@ from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
 from energy_platform.transfer.mapping import contract_of
+from energy_platform.transfer.mending import with_mended_rows
 from energy_platform.transfer.survey import Survey, known_tenants, survey
 
 
@@ -55,15 +56,19 @@ class Platform:
 
 @contextmanager
 def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
-    """The platform over the stores that the settings name; the connections are closed when the block ends."""
+    """The platform over the stores that the settings name; the connections are closed when the block ends.
+
+    The sources of its estate hold what people have mended.
+    """
     check_failpoints()
     timeseries = open_timeseries(settings)
     cache = BuildingCache(settings.redis_url)
+    postgres = PostgresStore(settings.postgres_url)
     try:
         yield Platform(
             settings,
-            estate,
-            PostgresStore(settings.postgres_url),
+            with_mended_rows(estate, postgres),
+            postgres,
             timeseries,
             cache,
             open_object_store(settings.objects_url, settings.home),

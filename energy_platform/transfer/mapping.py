@@ -15,6 +15,7 @@ from energy_platform.domain.days import local_day, start_of
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, Role, SourceSpec
+from energy_platform.sources.mended import content_columns
 from energy_platform.sources.source import Source
 from energy_platform.transfer.conversion import as_floats, convert
 
@@ -120,8 +121,9 @@ def row_key() -> pl.Expr:
 
 def raw_content(raw: pl.DataFrame) -> pl.Series:
     """Every row of a record batch as JSON: the source's own columns, as text."""
-    plain = [name for name in raw.columns if not name.startswith("@") or name == "@group"]
-    content = raw.select(pl.struct(pl.col(plain).cast(pl.String)).struct.json_encode().alias(RAW)).to_series()
+    content = raw.select(
+        pl.struct(pl.col(content_columns(raw)).cast(pl.String)).struct.json_encode().alias(RAW)
+    ).to_series()
     # PostgreSQL's JSON cannot hold U+0000
     return content.str.replace_all("\\u0000", "\\ufffd", literal=True)
 

@@ -18,7 +18,9 @@ from energy_platform.sources.opening import open_source
 from energy_platform.transfer.mapping import ORDER, SOURCE
 from energy_platform.transfer.scanning import ENTITY_SCHEMA, merged_type, scan_source
 
-_ENTITY_TARGETS = ("sensors", "sensor_data", "sensor_status", "buildings", "energy_consumption", "predictions")
+#: What may say in which building a sensor is.
+SENSOR_TARGETS = ("sensors", "sensor_data", "sensor_status")
+_ENTITY_TARGETS = (*SENSOR_TARGETS, "buildings", "energy_consumption", "predictions")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -89,14 +90,63 @@ def entries(
     *,
     source: str | None = None,
     reason: str | None = None,
+    partition: str | None = None,
+    keys: Sequence[str] | None = None,
     limit: int | None = None,
 ) -> pl.DataFrame:
-    """Refused rows of an estate, sorted by source, partition and row key: every column of the table, `raw` as JSON."""
+    """Refused rows of an estate, sorted by source, partition and row key: every column of the table, `raw` as JSON.
+
+    Args:
+        connection: to read with.
+        estate: code of the estate.
+        source: only of this one.
+        reason: only with this code.
+        partition: only of this ISO day, or `undated`, or `all`.
+        keys: only rows with these keys.
+        limit: so many at most.
+    """
+    where, values = _chosen(estate, source, reason, partition)
     found = sql.SQL(
-        "{} WHERE estate = %s AND (%s::text IS NULL OR source = %s) AND (%s::text IS NULL OR reason = %s)"
+        "{} WHERE {} AND (%s::text[] IS NULL OR row_key = ANY(%s))"
         ' ORDER BY source COLLATE "C", "partition" COLLATE "C", row_key COLLATE "C", asset COLLATE "C" LIMIT %s'
-    ).format(_TABLE)
-    return read_frame(connection, _ENTRY, found, [estate, source, source, reason, reason, limit])
+    ).format(_TABLE, where)
+    wanted = None if keys is None else list(keys)
+    return read_frame(connection, _ENTRY, found, [*values, wanted, wanted, limit])
+
+
+def counts_by_day(
+    connection: psycopg.Connection,
+    estate: str,
+    *,
+    source: str | None = None,
+    reason: str | None = None,
+    partition: str | None = None,
+) -> pl.DataFrame:
+    """How many rows are refused: frame of source, reason, partition, rows, first_seen, last_seen; sorted."""
+    columns: dict[str, ColumnType] = {
+        "source": "text",
+        "reason": "text",
+        "partition": "text",
+        "rows": "integer",
+        "first_seen": "time",
+        "last_seen": "time",
+    }
+    where, values = _chosen(estate, source, reason, partition)
+    found = sql.SQL(
+        '(SELECT source, reason, "partition", count(*) AS "rows", min(first_seen) AS first_seen,'
+        ' max(last_seen) AS last_seen FROM {} WHERE {} GROUP BY source, reason, "partition") AS counted'
+    ).format(_TABLE, where)
+    return read_frame(connection, columns, found, values).sort("source", "reason", "partition")
+
+
+def _chosen(
+    estate: str, source: str | None, reason: str | None, partition: str | None
+) -> tuple[sql.SQL, list[str | None]]:
+    where = sql.SQL(
+        "estate = %s AND (%s::text IS NULL OR source = %s) AND (%s::text IS NULL OR reason = %s)"
+        ' AND (%s::text IS NULL OR "partition" = %s)'
+    )
+    return where, [estate, source, source, reason, reason, partition, partition]
 
 
 def counts(connection: psycopg.Connection, estate: str) -> pl.DataFrame:

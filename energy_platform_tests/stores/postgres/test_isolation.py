@@ -15,6 +15,7 @@ from energy_platform.settings import Settings
 TENANTS = ("one", "two")
 OTHER_TABLES = {
     "energy.quarantine": ["estate", "asset", "partition", "source", "row_key", "reason", "run_id"],
+    "energy.mended_rows": ["estate", "source", "row_key", "identity", "raw", "mended"],
     "energy.claims": ["estate", "measurement", "series"],
     "energy.audit_log": ["actor", "action"],
 }
@@ -33,6 +34,8 @@ def values_of(table: str, tenant: str) -> dict[str, str]:
         values = dict.fromkeys(OTHER_TABLES[table], "x")
         if name == "claims":
             values |= dict.fromkeys(("first_time", "last_time"), SAMPLES["time"])
+        if name == "mended_rows":
+            values |= {"identity": tenant, "raw": "{}", "mended": "{}"}
         return {"tenant_id": tenant} | values
     contract: Contract = TABLES[name] if schema == "energy" else MEASUREMENTS[name]
     values = {c.name: SAMPLES[c.type] for c in contract.columns if c.required or c.name in contract.key}
