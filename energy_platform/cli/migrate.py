@@ -64,7 +64,7 @@ def migrate(
     _check_report_file(report_file)
     console = terminal()
     settings, estate = started(settings_for(directory, estate_file), say=console.print)
-    run = _Run(settings, estate)
+    run = MigrationRun(settings, estate)
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.report import report_of
 
@@ -74,7 +74,7 @@ def migrate(
     report["proved"] = report["proved"] and not run.failures
     if report_file is not None:
         report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _print_report(console, report, run, new_partitions)
+    print_report(console, report, run, new_partitions)
     _print_places(console, settings)
     if not report["proved"]:
         raise typer.Exit(1)
@@ -111,7 +111,7 @@ def _platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
 
 
 @dataclass
-class _Run:
+class MigrationRun:
     """One run of the job `migrate` in this process, recorded where the Dagster UI looks.
 
     Attributes:
@@ -120,6 +120,7 @@ class _Run:
         run_ids: of its runs.
         failures: by step, what the failed ones said.
         speeds: by asset, rows per second of what was written.
+        phases: by asset, the seconds that each phase of its load took.
     """
 
     settings: Settings
@@ -127,6 +128,7 @@ class _Run:
     run_ids: set[str] = field(default_factory=set)
     failures: dict[str, str] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def execute(
         self, platform: Platform, chosen: DayRange | None, *, max_error_ratio: float, max_series: int, force: bool
@@ -211,6 +213,10 @@ class _Run:
             speed = event.materialization.metadata.get("rows_per_second")
             if speed is not None and speed.value:
                 self.speeds["/".join(event.asset_key.path)] = speed.value
+            phases = event.materialization.metadata.get("phases")
+            if phases is not None:
+                found = {str(record.data["phase"]): float(record.data["seconds"]) for record in phases.records}
+                self.phases["/".join(event.asset_key.path)] = found
 
 
 def _what_failed(data: Any) -> str:
@@ -233,7 +239,8 @@ def _partitions_of_runs(platform: Platform, run_ids: set[str]) -> int:
     return sum(1 for entry in entries if entry.run_id in run_ids and entry.asset.startswith("timeseries/"))
 
 
-def _print_report(console: Console, report: dict[str, Any], run: _Run, new_partitions: int) -> None:
+def print_report(console: Console, report: dict[str, Any], run: MigrationRun, new_partitions: int) -> None:
+    """What the sources held, what the targets hold, and whether that is proved."""
     console.print(_sources_table(report))
     console.print(_targets_table(report, run.speeds))
     partitions = sum(t["partitions"] for t in report["targets"] if t["asset"].startswith("timeseries/"))
