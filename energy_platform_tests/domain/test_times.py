@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_platform.domain import times
+from energy_platform.domain import local_times, time_texts, times
 from energy_platform.domain.times import ParsedTimes, parse_times
 
 ZONES = st.sampled_from(["Asia/Seoul", "America/New_York", "Europe/Dublin", "Pacific/Apia", "UTC"]).map(ZoneInfo)
@@ -54,7 +54,7 @@ def test_plain_texts_are_read_like_any_other(texts: list[str | None], zone: Zone
 @settings(max_examples=300, deadline=None)
 def test_offsets_away_from_changes_are_those_of_the_zone(stamps: list[datetime | None], zone: ZoneInfo) -> None:
     naive = pl.Series("naive", stamps, dtype=pl.Datetime("us"))
-    assert_same(times._localize(naive, zone), times._localize_one_by_one(naive, zone))
+    assert_same(local_times.localize(naive, zone), local_times.localize_one_by_one(naive, zone))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_plain_texts(text: str, instant: datetime | None) -> None:
 
 
 def test_blocks_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(times, "_BLOCK", 3)
+    monkeypatch.setattr(time_texts, "_BLOCK", 3)
     stamps = [datetime(2024, 11, 1, tzinfo=UTC) + timedelta(minutes=17 * number) for number in range(500)]
     raw = pl.Series([f"{stamp:%Y-%m-%d %H:%M:%S}" for stamp in stamps])
     assert parse_times(raw, ZoneInfo("UTC")).times.to_list() == stamps
