@@ -42,6 +42,7 @@ VERBS = {
     "verify": Verb("energy_platform.cli.verify", "verify", "Compare every source with every target again."),
     "repair": Verb("energy_platform.cli.repair", "repair", "List points that no source accounts for; remove them."),
     "quarantine": Verb("energy_platform.cli.quarantine", "app", "Show and export rows that a contract refused."),
+    "replay": Verb("energy_platform.cli.replay", "replay", "Take mended rows back, and prove them."),
 }
 
 app = typer.Typer(

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from energy_platform.cli.opening import Directory, EstateFile, opened
+from energy_platform.cli.proving import DEFAULT_MAX_ERROR_RATIO, MaxErrorRatio, prove_again
 from energy_platform.cli.terminal import terminal
 
 #: How many points are listed for each target.
@@ -18,11 +20,13 @@ def repair(
     directory: Directory = None,
     estate: EstateFile = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove them, after a typed confirmation.")] = False,
-    yes: Annotated[str, typer.Option("--confirm", help="The estate's code: removes without asking, for scripts.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="With --remove: do not ask.")] = False,
+    confirm: Annotated[str, typer.Option("--confirm", help="With --remove: the estate's code, for scripts.")] = "",
+    max_error_ratio: MaxErrorRatio = DEFAULT_MAX_ERROR_RATIO,
 ) -> None:
     """List points and rows that no source accounts for; with --remove, take them out of the targets.
 
-    What is removed is marked unproven: run `energy-platform migrate` afterwards, which proves it again.
+    The partitions that they stood in are loaded and proven again at once. Exits 0 where all is accounted for.
     """
     from energy_platform.transfer.repair import remove as remove_all
     from energy_platform.transfer.repair import unaccounted
@@ -36,15 +40,19 @@ def repair(
         for item in items:
             table = Table(*item.points.columns, title=f"{item.asset}: {item.points.height}", title_justify="left")
             for row in item.points.head(LISTED).iter_rows():
-                table.add_row(*(str(value) for value in row))
+                table.add_row(*(Text(str(value)) for value in row))
             console.print(table)
+            if item.points.height > LISTED:
+                console.print(f"  {item.points.height - LISTED:,} more", highlight=False)
         if not remove:
             console.print("Nothing was removed: `energy-platform repair --remove` does it.")
             raise typer.Exit(1)
         code = platform.estate.code
-        typed = yes or typer.prompt(f"Type the estate's code ({code}) to remove them")
+        typed = code if yes else confirm or typer.prompt(f"Type the estate's code ({code}) to remove them")
         if typed != code:
             console.print("That is not the estate's code: nothing was removed.")
             raise typer.Exit(2)
         count = remove_all(platform, items)
-        console.print(f"{count} removed. Run `energy-platform migrate` to prove their partitions again.")
+        console.print(f"{count} removed; their partitions are proven again.", highlight=False)
+        if not prove_again(platform, console, max_error_ratio):
+            raise typer.Exit(1)

@@ -9,42 +9,60 @@ import polars as pl
 
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate
-from energy_platform.stores.postgres import quarantine
+from energy_platform.stores.postgres import mended, quarantine
 from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.postgres.mended import MendedRow
 
 MASK = "•••"
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """Refused rows.
+class Chosen:
+    """Which refused rows are meant; None for any.
 
     Attributes:
-        rows: frame with source, row_key, partition, reason, raw (the row's content as JSON) and more.
-        total: how many there are in all, also where `rows` holds fewer.
+        source: by name.
+        reason: code.
+        partition: ISO day, `undated`, or `all` for tables.
+        keys: of rows.
     """
 
-    rows: pl.DataFrame
-    total: int
+    source: str | None = None
+    reason: str | None = None
+    partition: str | None = None
+    keys: tuple[str, ...] | None = None
 
 
 def refused_rows(
-    store: PostgresStore,
-    estate: Estate,
-    *,
-    source: str | None = None,
-    reason: str | None = None,
-    limit: int | None = None,
-) -> Listing:
-    """The refused rows of an estate, of one source or with one reason code if these are given."""
+    store: PostgresStore, estate: Estate, chosen: Chosen | None = None, limit: int | None = None
+) -> pl.DataFrame:
+    """Refused rows of an estate: source, row_key, partition, reason, raw (the row's content as JSON) and more."""
+    wanted = chosen or Chosen()
     with store.connection() as connection:
-        rows = quarantine.entries(connection, estate.code, source=source, reason=reason, limit=limit)
-        counts = quarantine.counts(connection, estate.code)
-    if source is not None:
-        counts = counts.filter(pl.col("source") == source)
-    if reason is not None:
-        counts = counts.filter(pl.col("reason") == reason)
-    return Listing(rows, int(counts.get_column("rows").sum()))
+        return quarantine.entries(
+            connection,
+            estate.code,
+            source=wanted.source,
+            reason=wanted.reason,
+            partition=wanted.partition,
+            keys=wanted.keys,
+            limit=limit,
+        )
+
+
+def refused_counts(store: PostgresStore, estate: Estate, chosen: Chosen | None = None) -> pl.DataFrame:
+    """How many rows are refused: frame of source, reason, partition, rows, first_seen, last_seen."""
+    wanted = chosen or Chosen()
+    with store.connection() as connection:
+        return quarantine.counts_by_day(
+            connection, estate.code, source=wanted.source, reason=wanted.reason, partition=wanted.partition
+        )
+
+
+def mended_rows(store: PostgresStore, estate: Estate, source: str | None = None) -> list[MendedRow]:
+    """Rows that were refused once and have been mended since."""
+    with store.connection() as connection:
+        return [row for row in mended.read(connection, estate.code) if source in {None, row.source}]
 
 
 def without_personal_data(estate: Estate, source: str, content: str) -> str:

@@ -35,6 +35,11 @@ def row_identity(key: str, content: Content) -> str:
     return _token([key, values])
 
 
+def content_identity(content: Content) -> str:
+    """A token for a content, by which an exported line names it; no spreadsheet takes it for a number."""
+    return f"row-{row_identity('', content)}"
+
+
 def _plain(value: str | None) -> str | None:
     if value is None:
         return None

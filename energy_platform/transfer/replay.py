@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -21,7 +22,7 @@ from energy_platform.domain.contracts import REASONS
 from energy_platform.domain.errors import UsageError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES
-from energy_platform.sources.mended import Content, contents_of, row_identity, row_keys
+from energy_platform.sources.mended import Content, content_identity, contents_of, row_identity, row_keys
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.spec import SourceSpec
 from energy_platform.stores.postgres import mended, quarantine
@@ -115,11 +116,6 @@ class _Proposal:
         return row_identity(self.key, self.raw)
 
 
-def content_identity(content: Content) -> str:
-    """What an exported line names its content by."""
-    return row_identity("", content)
-
-
 def read_lines(path: Path) -> list[MendedLine]:
     """The lines of a mended file, whatever separator the spreadsheet has written.
 
@@ -131,6 +127,8 @@ def read_lines(path: Path) -> list[MendedLine]:
     header = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # what is refused for its length must be readable here
+    limit = csv.field_size_limit(sys.maxsize)
     try:
         names = next(rows, [])
         missing = {spreadsheets.SOURCE, spreadsheets.ROW, spreadsheets.IDENTITY} - set(names)
@@ -145,6 +143,8 @@ def read_lines(path: Path) -> list[MendedLine]:
         raise UsageError(
             f"This is no CSV: {error}.", where=f"{path.name}, line {rows.line_num}", remedy="Save it as CSV again."
         ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _text(path: Path) -> str:
