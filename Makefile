@@ -26,11 +26,11 @@ WORKERS ?= --numprocesses 2 --dist loadfile
 test: setup ## run the whole test suite on stores of its own (PYTEST_ARGS=… for more)
 	@$(VENV_BIN)/python -m pytest --durations=15 $(WORKERS) $(PYTEST_ARGS)
 
-HOURS ?= 1
 MINUTES ?= 0
+HOURS ?= $(if $(filter-out 0,$(MINUTES)),0,1)
 SEED ?=
 
-soak: setup ## kill everything that takes part in loads, for hours (HOURS=1 MINUTES=0 SEED=… to repeat)
+soak: setup ## kill everything that takes part in loads, for hours (HOURS=1 or MINUTES=10, SEED=… to repeat)
 	@$(VENV_BIN)/python -m energy_platform_tests.soak --hours $(HOURS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 ROWS ?= 1000000
