@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from energy_platform.domain.time_forms import ANY_FORM, Ambiguous, TimeForm
+
 if TYPE_CHECKING:
     from energy_platform.sources.mended import MendedRows
 
@@ -31,12 +33,57 @@ class Role:
         constant: the same value for all rows: text, a number or a flag; None where it is no constant.
         map: values of the column, as text, and what they become; values it does not name stay as they are.
         from_sensor: the building follows from the sensor of the row.
+        clock: name of a second column, with the time of day; it is put behind the first one with a blank between.
+        time: how its times are written.
+        unit: of its numbers, by its proper name; None where they are in the unit that is stored.
+        strip: texts of which one may stand glued to a number, such as its unit.
     """
 
     column: str | None = None
     constant: object | None = None
     map: Mapping[str, str] = field(default_factory=dict)
     from_sensor: bool = False
+    clock: str | None = None
+    time: TimeForm = ANY_FORM
+    unit: str | None = None
+    strip: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the source's columns that it takes its values from."""
+        return tuple(name for name in (self.column, self.clock) if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberForm:
+    """How the numbers of a source are written, where they are text.
+
+    Attributes:
+        decimal: what stands before the fraction.
+        thousands: what stands between groups of three digits; empty where nothing does.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """What stands in a CSV file beside its data.
+
+    Attributes:
+        header: the first record names the columns.
+        columns: their names, where no header does.
+        comment: lines that begin with it are no data; empty where there are none.
+        skip_rows: how many lines stand before the header.
+        units_row: the first record below the header holds units.
+    """
+
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    comment: str = ""
+    skip_rows: int = 0
+    units_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +99,16 @@ class SourceSpec:
         key: column that identifies a row to people; None where the position in the file does.
         encoding: of the text, where the estate file names one.
         separator: of a CSV file, where the estate file names one.
+        layout: of a CSV file.
+        numbers: how numbers are written.
+        missing: texts that mean that there is no value.
+        ambiguous: what becomes of local times that exist twice.
         shape: `wide` where a row holds several readings, one per column of `values`.
         target: name of the measurement or table that it feeds.
         roles: canonical column and where its values come from.
         extra: further fields (of a table: names within `attributes`) and their columns.
         values: columns of a wide source and the sensor type that each is.
+        value_roles: of such columns, where they say more than their sensor type: unit and glued texts.
         ignored: columns that are not loaded, and why.
         where: its place in the estate file, for messages.
         mended: rows that a person has mended; None where there are none.
@@ -77,6 +129,11 @@ class SourceSpec:
     values: Mapping[str, str] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    layout: CsvLayout = CsvLayout()
+    numbers: NumberForm = NumberForm()
+    missing: tuple[str, ...] = ()
+    ambiguous: Ambiguous = "earliest"
+    value_roles: Mapping[str, Role] = field(default_factory=dict)
     mended: MendedRows | None = None
 
     @property
@@ -88,8 +145,8 @@ class SourceSpec:
         """Every column that the estate file names for loading, and the place that names it, e.g. `time`."""
         used: dict[str, str] = {}
         for role_name, role in self.roles.items():
-            if role.column is not None:
-                used.setdefault(role.column, role_name)
+            for column in role.columns:
+                used.setdefault(column, role_name)
         for field_name, column in self.extra.items():
             used.setdefault(column, f"extra.{field_name}")
         for column in self.values:

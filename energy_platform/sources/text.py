@@ -1,11 +1,17 @@
-"""Text files of any encoding as a stream of UTF-8: which encoding it is, and where it is broken."""
+"""Text files of any encoding as a stream of UTF-8: which encoding it is, and where it is broken.
+
+A file that begins as gzip does is read as what was packed into it.
+"""
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_GZIP = b"\x1f\x8b"
 _ENCODING_REMEDY = "Say `encoding:` in the estate file, or save the file as UTF-8."
 
 
@@ -64,6 +71,13 @@ def read_text(path: Path, name: str, declared: str | None) -> str:
         return stream.read().decode(encoding).removeprefix("\ufeff")
 
 
+def read_beginning(path: Path, name: str, size: int) -> tuple[bytes, int]:
+    """The first bytes of a text, and how many bytes of the file they take. Raises SourceError."""
+    with _opened(path, name) as stream:
+        head = stream.read(size)
+        return head, stream.packed.tell() if isinstance(stream, _Unpacked) else len(head)
+
+
 class Utf8Stream(io.RawIOBase):
     """A text file as UTF-8 bytes without byte order mark, with something put behind its end.
 
@@ -73,20 +87,31 @@ class Utf8Stream(io.RawIOBase):
         encoding: as `detect_encoding` found it.
         skip: how many bytes of the UTF-8 to leave out at the beginning.
         tail: bytes behind the end.
+        edited: what becomes of the bytes between the two.
     """
 
-    def __init__(self, path: Path, name: str, encoding: str, *, skip: int = 0, tail: bytes = b"") -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        encoding: str,
+        *,
+        skip: int = 0,
+        tail: bytes = b"",
+        edited: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
+    ) -> None:
         super().__init__()
         self._stream = _opened(path, name)
         self._rest = b""
         # UTF-8 has been validated as a whole: its bytes pass as they are, uncopied
-        self._direct = encoding == "utf-8"
-        if self._direct:
+        self._direct = encoding == "utf-8" and edited is None
+        if encoding == "utf-8":
             mark = len(codecs.BOM_UTF8) if self._stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
             self._stream.seek(mark + skip)
-            self._chunks = self._plain(tail)
+            chunks = self._plain()
         else:
-            self._chunks = self._decoded(encoding, skip, tail)
+            chunks = self._decoded(encoding, skip)
+        self._chunks = chain(chunks if edited is None else edited(chunks), (tail,) if tail else ())
 
     def readable(self) -> bool:
         """It is."""
@@ -120,13 +145,11 @@ class Utf8Stream(io.RawIOBase):
         self._stream.close()
         super().close()
 
-    def _plain(self, tail: bytes) -> Iterator[bytes]:
+    def _plain(self) -> Iterator[bytes]:
         while chunk := self._stream.read(_CHUNK_BYTES):
             yield chunk
-        if tail:
-            yield tail
 
-    def _decoded(self, encoding: str, skip: int, tail: bytes) -> Iterator[bytes]:
+    def _decoded(self, encoding: str, skip: int) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder(encoding)()
         first = True
         while True:
@@ -140,16 +163,39 @@ class Utf8Stream(io.RawIOBase):
                 yield chunk
             if last:
                 break
-        if tail:
-            yield tail
 
 
 def _opened(path: Path, name: str) -> Any:
     file_status(path, name)
     try:
-        return path.open("rb")
+        stream = path.open("rb")
+        packed = stream.read(len(_GZIP)) == _GZIP
+        stream.seek(0)
     except OSError as error:
         raise unreadable(name, error) from None
+    return _Unpacked(stream, name) if packed else stream
+
+
+class _Unpacked(gzip.GzipFile):
+    """What was packed into a gzip file; a fault in it is told with the name of the source."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        super().__init__(fileobj=stream, mode="rb")
+        self.packed = stream
+        # the file is closed with what was packed into it
+        self.myfileobj = stream
+        self._source = name
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any stream. Raises SourceError."""
+        try:
+            return super().read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise SourceError(
+                f"The gzip file is cut off or damaged: {error}.",
+                where=self._source,
+                remedy="Copy it again, or pack it anew.",
+            ) from None
 
 
 def _first_fault(path: Path, name: str, encoding: str) -> str | None:

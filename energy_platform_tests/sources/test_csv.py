@@ -1,6 +1,7 @@
 """CSV files: exact text in, or an error that says where."""
 
 import csv
+import gzip
 import hashlib
 import io
 import os
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from energy_platform.domain.errors import EstateError, SourceError, SourceMissingError
 from energy_platform.sources.csv.reader import CsvSource
 from energy_platform.sources.opening import open_source
-from energy_platform.sources.spec import SourceSpec
+from energy_platform.sources.spec import CsvLayout, Role, SourceSpec
 
 
 def source(path: Path, content: bytes | str | None = None, **facts) -> CsvSource:
@@ -74,10 +75,10 @@ def test_line_ends(path, end, last):
     assert rows(opened) == [("1", "2"), ("3", "4")]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_separators_are_found(path, separator):
-    opened = source(path, f'a{separator}"b,;\t"{separator}c d\n1{separator}2{separator}3\n')
-    assert opened.columns() == ("a", "b,;\t", "c d")
+    opened = source(path, f'a{separator}"b,;\t|"{separator}c d\n1{separator}2{separator}3\n')
+    assert opened.columns() == ("a", "b,;\t|", "c d")
     assert rows(opened) == [("1", "2", "3")]
 
 
@@ -204,9 +205,15 @@ def test_quotes_inside_of_a_value_are_text(path):
     assert rows(source(path, 'a,b\n5" pipe,6"\n7,8\n')) == [('5" pipe', '6"'), ("7", "8")]
 
 
-def test_columns_that_are_there_twice(path):
-    assert "twice: 'a'" in refused(path, "a,b,a\n1,2,3\n").what
-    assert "twice: ''" in refused(path, ",,b\n1,2,3\n").what
+def test_columns_that_are_there_twice_are_numbered(path):
+    assert source(path, "a,b,a,a\n1,2,3,4\n").columns() == ("a", "b", "a.2", "a.3")
+    assert source(path, ",,b\n1,2,3\n").columns() == ("", ".2", "b")
+    opened = source(path, "a,a.2,a,a\n1,2,3,4\n")
+    assert opened.columns() == ("a", "a.2", "a.3", "a.4")
+    assert rows(opened) == [("1", "2", "3", "4")]
+
+
+def test_a_reserved_name(path):
     assert refused(path, "a,@order\n1,2\n").what == "A column is called '@order', which is reserved."
 
 
@@ -363,7 +370,9 @@ def test_what_the_csv_module_writes_comes_back(data):
     writer.writerows([names, *table])
     with tempfile.TemporaryDirectory() as folder:
         content = stream.getvalue().encode(encoding)
-        opened = source(Path(folder, "a.csv"), content, encoding=encoding, separator=separator)
+        # what is named for a reason is a column, whether it holds something or not
+        known = {"ignored": {"": "why"}}
+        opened = source(Path(folder, "a.csv"), content, encoding=encoding, separator=separator, **known)
         opened.block_bytes = data.draw(st.sampled_from([len(content) // 2 + 200, 1 << 20]))
         assert opened.columns() == tuple(names)
         # unquoted, an empty value is no value
@@ -385,3 +394,115 @@ def test_blocks_of_any_size_give_the_same_rows(table, end, block):
         opened = source(Path(folder, "a.csv"), stream.getvalue())
         opened.block_bytes = block
         assert rows(opened) == table
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
+def test_what_gzip_packed_is_told_by_its_content(path, encoding):
+    text = "건물,값\n" + "강남 타워,22.5\n" * 50_000
+    opened = source(path, gzip.compress(text.encode(encoding)))
+    assert opened.columns() == ("건물", "값")
+    frames = list(opened.batches(20_000))
+    assert [frame.height for frame in frames] == [20_000, 20_000, 10_000]
+    assert frames[2].row(9_999) == ("강남 타워", "22.5", None, 50_000)
+    opened = source(path, gzip.compress("a\n1\n2".encode(encoding)), key="a")
+    assert next(opened.batches())["@order"].to_list() == [1, 2]
+    if encoding == "utf-8":
+        assert opened.estimated_rows() == 2
+
+
+def test_a_gzip_file_that_is_cut_off(path):
+    packed = gzip.compress(b"a,b\n" + os.urandom(40_000).hex().encode())
+    assert "cut off or damaged" in refused(path, packed[:20_000]).what
+    damaged = bytearray(packed)
+    damaged[9_000:9_100] = b"\xff" * 100
+    assert "cut off or damaged" in refused(path, bytes(damaged)).what
+    assert path.unlink() is None
+
+
+def laid_out(path: Path, text: str, **options) -> CsvSource:
+    facts = {name: options.pop(name) for name in ("separator", "roles", "ignored", "key") if name in options}
+    return source(path, text, layout=CsvLayout(**options), **facts)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_without_a_header(path, end):
+    opened = laid_out(path, end.join(["x;1,5", 'y;"2,\n5"', ""]), header=False, columns=("a", "b"))
+    assert opened.columns() == ("a", "b")
+    assert rows(opened) == [("x", "1,5"), ("y", "2,\n5")]
+    # as many commas as semicolons: the columns tell
+    assert rows(laid_out(path, "1,5;2,5;3,5\n", header=False, columns=("a", "b", "c"))) == [("1,5", "2,5", "3,5")]
+    assert rows(laid_out(path, "1,5;2,5;3,5\n", header=False, columns=tuple("abcd"))) == [("1", "5;2", "5;3", "5")]
+
+
+def test_a_file_without_a_header_has_the_columns_that_are_named(path):
+    error = refused_by(laid_out(path, "1,2,3\n4,5,6\n", header=False, columns=("a", "b")))
+    assert error.what == "Row 1 has 3 columns where `columns:` names 2."
+    error = refused_by(laid_out(path, "1,2\n4,5,6\n", header=False, columns=("a", "b")))
+    assert error.what == "Row 2 has 3 columns where `columns:` names 2."
+    assert rows(laid_out(path, "1,2,\n4,5,\n", header=False, columns=("a", "b"))) == [("1", "2"), ("4", "5")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_before_the_header_and_a_row_of_units(path, end):
+    lines = ['Report of "Meter 7', "made; today; by, somebody", "", "time;power", ";kW", "", "1;2", "3;4"]
+    opened = laid_out(path, end.join(lines), skip_rows=2, units_row=True)
+    assert opened.columns() == ("time", "power")
+    assert rows(opened) == [("1", "2"), ("3", "4")]
+    frame = next(opened.batches())
+    assert frame["@order"].to_list() == [1, 2]
+    assert "no 40 lines" in refused_by(laid_out(path, end.join(lines), skip_rows=40)).what
+    assert rows(laid_out(path, "a,b" + end + "s,kW" + end, units_row=True)) == []
+    assert rows(laid_out(path, "a,b", units_row=True)) == []
+    assert "lines that are no data" in refused_by(laid_out(path, "a,b\n", skip_rows=1)).what
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("block", [7, 1 << 20])
+def test_comment_lines(path, end, block, monkeypatch):
+    monkeypatch.setattr("energy_platform.sources.text._CHUNK_BYTES", block)
+    lines = [
+        "# made by a logger", "", '# 5" pipe', "a,b", "#,", "s,kW", "# what follows is data", "1,#2",
+        '"x', "# no comment", 'y",3', "# a comment", '4," # 5"""', ' # 6,"7""', '# 8"', '9,5" pipe', "# the end",
+    ]  # fmt: skip
+    opened = laid_out(path, end.join(lines), comment="#", units_row=True)
+    found = rows(opened)
+    text = end.join(["x", "# no comment", "y"])
+    assert opened.columns() == ("a", "b")
+    assert found == [("1", "#2"), (text, "3"), ("4", ' # 5"'), (" # 6", f'7"{end}# 8'), ("9", '5" pipe')]
+    assert "lines that are no data" in refused_by(laid_out(path, end.join(lines[:3]), comment="#")).what
+
+
+@given(
+    st.lists(st.tuples(st.text('a#",\n', max_size=5), st.text('b# "\n', max_size=5)), min_size=1, max_size=6),
+    st.lists(st.text('#c", ', max_size=4), max_size=4),
+    st.integers(1, 40),
+)
+@settings(max_examples=100, deadline=None)
+def test_comments_between_rows_change_nothing(table, comments, block):
+    def written(fields):
+        return ",".join('"' + field.replace('"', '""') + '"' for field in fields) + "\n"
+
+    records = [written(row) for row in table]
+    for place, comment in enumerate(comments):
+        records.insert(2 * place, f"#{comment}\n")
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("energy_platform.sources.text._CHUNK_BYTES", block)
+        opened = laid_out(Path(folder, "a.csv"), "x,y\n" + "".join(records), comment="#")
+        assert rows(opened) == table
+
+
+def test_separators_behind_the_last_column(path):
+    for text in ("a,b,\n1,2,\n3,4,\n", "a,b,,\n1,2,,\n3,4,,\n", "a,b\n1,2,\n3,4,\n", "a,b,\n1,2\n3,4\n"):
+        opened = source(path, text)
+        assert opened.columns() == ("a", "b")
+        assert rows(opened) == [("1", "2"), ("3", "4")]
+    # what holds something, or is named for a reason, is a column
+    assert source(path, "a,b,,\n1,2,,\n3,4,x,\n").columns() == ("a", "b", "")
+    assert source(path, "a,\n1,\n", roles={"message": Role(column="")}).columns() == ("a", "")
+    assert source(path, "a,\n1,\n", ignored={"": "why"}).columns() == ("a", "")
+    assert "Row 1 has 3 columns where the header has 2" in refused(path, "a,b\n1,2,3\n").what
+    assert "Row 2 has 2 columns where the header has 3" in refused(path, "a,b\n1,2,\n3,4\n").what
+    opened = source(path, "a,b,\n1,2,\n")
+    assert opened.columns() == ("a", "b")
+    path.write_text("a,b,\n1,2,\n3,4,5\n")
+    assert opened.columns() == ("a", "b", "")

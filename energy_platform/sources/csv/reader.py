@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from energy_platform.domain.errors import SourceError
-from energy_platform.sources.csv.header import Header, read_header
-from energy_platform.sources.naming import listed
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, file_status, unreadable
+from energy_platform.sources.csv.comments import without_comments
+from energy_platform.sources.csv.header import Header, first_width, read_header, start_of_table
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, file_status
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
-from energy_platform.sources.text import Utf8Stream, detect_encoding
+from energy_platform.sources.text import Utf8Stream, detect_encoding, read_beginning
 
 # small enough that what allocators keep of past blocks does not add up
 _BLOCK_BYTES = 1 << 20
@@ -45,6 +47,8 @@ class _Key(Enum):
 # finding out takes a pass over the file: once is enough, as long as nobody touches it
 _KEYS: dict[tuple[Path, str, str, Header, str], _Key] = {}
 _MOST_KEYS = 256
+#: How many of the unnamed columns at the end of a file hold nothing; known in the same way.
+_EMPTY_ENDS: dict[tuple[Path, str, str, Header], int] = {}
 
 
 class CsvSource(Source):
@@ -56,32 +60,34 @@ class CsvSource(Source):
     row_bytes = _ROW_BYTES
 
     def columns(self) -> tuple[str, ...]:
-        """Names of its columns, as the header has them; an unnamed one is the empty text."""
-        return self._open()[1].names
+        """Names of its columns, as the header has them; an unnamed one is the empty text.
+
+        One that stands there twice has a number behind its name the second time. Unnamed columns at the end that hold
+        nothing in any row are the work of separators, and are none.
+        """
+        encoding, header = self._open()
+        return self._check_columns(self._held(encoding, header))
 
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows; see `Source.batches`."""
         encoding, header = self._open()
+        columns = self._check_columns(self._held(encoding, header))
         key = self._key(encoding, header)
         row = 0
-        for frame in _regrouped(self._frames(encoding, header, header.names), batch_rows):
+        for frame in _regrouped(self._frames(encoding, header, columns), batch_rows):
             yield self._identified(frame, row, key)
             row += frame.height
 
     def estimated_rows(self) -> int | None:
         """The size of the file by the mean length of the lines in its first MiB."""
-        path = self.spec.path
-        size = file_status(path, self.spec.name).st_size
-        try:
-            with path.open("rb") as stream:
-                head = stream.read(_HEADER_BYTES)
-        except OSError as error:
-            raise unreadable(self.spec.name, error) from None
+        size = file_status(self.spec.path, self.spec.name).st_size
+        head, taken = read_beginning(self.spec.path, self.spec.name, _HEADER_BYTES)
         lines = head.count(b"\n") or head.count(b"\r")
-        if len(head) == size:
+        if taken == size and len(head) < _HEADER_BYTES:
             # the header, and a last line that does not end
-            return max(0, lines - (1 if head.endswith((b"\n", b"\r")) else 0))
-        return round(size * lines / len(head)) if lines else None
+            others = self.spec.layout.header + self.spec.layout.units_row + self.spec.layout.skip_rows
+            return max(0, lines - others + (not head.endswith((b"\n", b"\r"))))
+        return round(size * lines / taken) if lines else None
 
     def _identified(self, frame: pl.DataFrame, rows_before: int, kind: _Key) -> pl.DataFrame:
         order = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64, eager=True)
@@ -121,30 +127,61 @@ class CsvSource(Source):
         with Utf8Stream(spec.path, spec.name, encoding) as stream:
             head = stream.read(_HEADER_BYTES)
             whole = not stream.read(1)
+        layout = spec.layout
         text = head.decode("utf-8", "ignore") + ("\n" if whole else "")
-        if not text.strip("\r\n"):
+        start = start_of_table(text, layout)
+        if start is None:
             raise SourceError(
-                "The file holds nothing but blank lines.",
+                f"The file has no {layout.skip_rows} lines that could be skipped.",
+                where=spec.name,
+                remedy="Say with `skip_rows:` how many lines stand before the header.",
+            )
+        if start >= len(text.rstrip("\r\n")):
+            what = "blank lines" if not layout.comment and not layout.skip_rows else "lines that are no data"
+            raise SourceError(
+                f"The file holds nothing but {what}.",
                 where=spec.name,
                 remedy="Export it again, with a header, or ignore it in the estate file with a reason.",
             )
-        header = read_header(text, spec.separator)
+        header = read_header(text, spec.separator, layout, start)
         if header is None:
             raise SourceError(
                 "The header does not end: a quote in it is not closed.",
                 where=spec.name,
                 remedy="Close the quote in the first line.",
             )
-        twice = sorted({name for name in header.names if header.names.count(name) > 1})
-        if twice:
+        if not layout.header and (width := first_width(text, header)) not in {None, len(header.names)}:
             raise SourceError(
-                f"The header names columns twice: {listed(twice)}.",
+                f"Row 1 has {width} columns where `columns:` names {len(layout.columns)}.",
                 where=spec.name,
-                remedy="Give each column a name of its own.",
+                remedy="Name every column of the file in its order; say `separator:` where it is another one.",
             )
-        self._check_columns(header.names)
         length = len(text[: header.length].encode())
-        return encoding, Header(header.names, header.separator, length)
+        return encoding, replace(header, length=length)
+
+    def _held(self, encoding: str, header: Header) -> tuple[str, ...]:
+        """The names of the columns without unnamed ones at the end that hold nothing."""
+        known = {*self.spec.columns_used(), *self.spec.ignored}
+        doubtful = [name for name in header.names[len(header.names) - header.unnamed :] if name not in known]
+        if not doubtful:
+            return header.names
+        place = (self.spec.path, self.version(), encoding, header)
+        if place not in _EMPTY_ENDS:
+            if len(_EMPTY_ENDS) >= _MOST_KEYS:
+                _EMPTY_ENDS.clear()
+            _EMPTY_ENDS[place] = self._read_empty_end(encoding, header, doubtful)
+        return header.names[: len(header.names) - _EMPTY_ENDS[place]]
+
+    def _read_empty_end(self, encoding: str, header: Header, doubtful: list[str]) -> int:
+        filled: set[str] = set()
+        for frame in self._frames(encoding, header, tuple(doubtful)):
+            filled |= {column.name for column in frame if not (column.is_null() | (column == "")).all()}
+        empty = 0
+        for name in reversed(header.names):
+            if name not in doubtful or name in filled:
+                break
+            empty += 1
+        return empty
 
     def _frames(self, encoding: str, header: Header, wanted: tuple[str, ...]) -> Iterator[pl.DataFrame]:
         """Blocks of rows with the wanted columns, as String."""
@@ -177,9 +214,13 @@ class CsvSource(Source):
             return "error"
 
         tail = ("\n" + _END + header.separator * (len(names) - 1) + "\n").encode()
+        comment, separator = self.spec.layout.comment.encode(), header.separator.encode()
+        edited = partial(without_comments, mark=comment, separator=separator) if comment else None
         rows = 0
         last: pl.DataFrame | None = None
-        with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail) as stream:
+        with Utf8Stream(
+            self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail, edited=edited
+        ) as stream:
             try:
                 reader = arrow_csv.open_csv(
                     pa.PythonFile(stream, mode="r"),
@@ -233,7 +274,9 @@ class CsvSource(Source):
                     remedy="Close the quote in that row, or double it where it belongs to the text.",
                 )
             return SourceError(
-                f"Row {bad.number} has {bad.actual_columns} columns where the header has {expected}.",
+                f"Row {bad.number} has {bad.actual_columns} columns where the header has {expected}."
+                if self.spec.layout.header
+                else f"Row {bad.number} has {bad.actual_columns} columns where `columns:` names {expected}.",
                 where=name,
                 remedy="Mend that row (the first one of data is 1): a value with a separator in it needs quotes.",
             )
