@@ -140,7 +140,7 @@ def _sensor(
             context.cursor,
             lambda key: run_state(context.instance, name, key),
             settle_seconds=opened.settings.settle_seconds,
-            now=time.time(),
+            now=seconds_now(),
         )
         line = f"{found.summary}; looked for {time.monotonic() - started:.1f} s"
         (context.log.warning if found.problems else context.log.info)(line)
@@ -152,6 +152,11 @@ def _sensor(
         return dg.SensorResult(skip_reason=skip_reason(found, line), cursor=found.cursor)
 
     return sensor
+
+
+def seconds_now() -> float:
+    """Seconds since 1970."""
+    return time.time()
 
 
 def run_request(run: "RunWanted", assets: Sequence[str]) -> dg.RunRequest:

@@ -20,7 +20,8 @@ from energy_platform.transfer.arrivals.looking import Comparison, Stretch
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.digests import meaning_of
 from energy_platform.transfer.mapping import MappingRules, contract_of
-from energy_platform.transfer.scanning import Scan, scan_source
+from energy_platform.transfer.scans import Scan
+from energy_platform.transfer.survey import SENSOR_TARGETS
 from energy_platform.transfer.timeseries.load import mapping_rules
 from energy_platform.transfer.timeseries.plan import contiguous
 
@@ -30,11 +31,6 @@ READING_SECONDS: Final = 6.0
 MOST_RUNS: Final = 25
 #: So many days without any data do not end a stretch: holidays.
 BRIDGED_DAYS: Final = 7
-#: A scan is as good as new for so long, though rows without a day may have lain in the future when it was made.
-SCAN_HOLDS: Final = timedelta(hours=1)
-
-#: When this process has scanned a version of a source, by estate file and source.
-_SCANNED: dict[tuple[str, str], tuple[str, datetime]] = {}
 
 
 @dataclass
@@ -68,7 +64,7 @@ class DaysWatch:
         estate = self.platform.estate
         if not any(role.from_sensor for spec in self.own.values() for role in spec.roles.values()):
             return {}
-        return {spec.name: spec for target in ("sensors", "sensor_data") for spec in estate.sources_of(target)}
+        return {spec.name: spec for target in SENSOR_TARGETS for spec in estate.sources_of(target)}
 
     def meaning(self) -> str:
         """Changes with the estate file, the contract, and the way digests are made."""
@@ -112,7 +108,7 @@ class DaysWatch:
             if time.monotonic() > deadline:
                 break
             try:
-                found = self._scan(own[name], states[name].version)
+                found = self.platform.scan(own[name])
             except SourceError as error:
                 problems[name] = str(error)
                 continue
@@ -126,15 +122,6 @@ class DaysWatch:
         if len(scans) == len(wanted):
             compared |= registers
         return Comparison(self._touched(held, frozenset(registers)), compared, problems)
-
-    def _scan(self, spec: SourceSpec, version: str) -> Scan:
-        place = (str(self.platform.estate.file), spec.name)
-        known, then = _SCANNED.get(place, ("", self.platform.now))
-        if known != version or self.platform.now - then > SCAN_HOLDS:
-            then = self.platform.now
-        found = scan_source(self.platform.estate, spec, then, self.platform.settings.batch_rows)
-        _SCANNED[place] = (found.version, then)
-        return found
 
     def _touched(self, held: Mapping[str, Mapping[str, str]], registers: frozenset[str]) -> dict[str, Touched]:
         with self.platform.postgres.connection() as connection:
@@ -163,6 +150,16 @@ class DaysWatch:
             day = max(self._with_data, default=self.platform.estate.first_day)
             return [Stretch(((UNDATED, UNDATED),), DayRange(day, day))]
         return [Stretch(((UNDATED, UNDATED), *made[0].covers), made[0].days), *made[1:]]
+
+
+def touched_days(platform: Platform, measurement: str, reading_seconds: float = 30.0) -> list[date]:
+    """The days of a measurement whose verdict is not about what its sources hold, as far as these can be read."""
+    watch = DaysWatch(platform, measurement, reading_seconds)
+    states = watch.files()
+    known = watch.acknowledged(states)
+    names = [name for name, state in states.items() if state.is_readable and name not in known]
+    touched = watch.compare(states, names).touched if names else {}
+    return sorted(date.fromisoformat(partition) for partition in touched if partition != UNDATED)
 
 
 def spans(days: Sequence[date], with_data: Collection[date], at_most: int = MOST_RUNS) -> list[DayRange]:
