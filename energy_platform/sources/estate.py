@@ -16,6 +16,7 @@ from energy_platform.domain.errors import EstateError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.naming import listed, suggestion
+from energy_platform.sources.open_questions import refuse_open_questions
 from energy_platform.sources.spec import Estate, Kind, Role, SourceSpec
 from energy_platform.sources.yaml_file import load_yaml
 
@@ -84,9 +85,11 @@ def read_estate(folder: Path, file: Path | None = None) -> Estate:
         raise EstateError(
             "There is no such estate file.",
             where=str(path),
-            remedy=f"Write one that says what each file of the folder is, or name one with --estate. {_SAMPLE}",
+            remedy="Let `energy-platform inspect` propose one, or name one with --estate.",
         )
-    return _Reading(folder, path).estate(load_yaml(path))
+    content = load_yaml(path)
+    refuse_open_questions(content, path)
+    return _Reading(folder, path).estate(content)
 
 
 def check_estate(estate: Estate) -> None:
