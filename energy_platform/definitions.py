@@ -26,6 +26,7 @@ from energy_platform.defs.forecasts import sensors as forecasts_sensors  # noqa:
 from energy_platform.defs.maintenance import assets as maintenance  # noqa: E402
 from energy_platform.defs.models import assets as models  # noqa: E402
 from energy_platform.defs.models import sensors as models_sensors  # noqa: E402
+from energy_platform.defs.quality import checks as quality  # noqa: E402
 from energy_platform.defs.readings import assets as readings  # noqa: E402
 from energy_platform.defs.readings import sensors as readings_sensors  # noqa: E402
 from energy_platform.defs.resources import LoadLimits, PlatformResource  # noqa: E402
@@ -62,6 +63,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         forecasts.definitions(estate),
         caches.definitions(estate, settings),
         maintenance.definitions(estate, settings),
+        quality.definitions(estate, settings),
         dg.Definitions(sensors=[sensor for clock in CLOCKS for sensor in clock.sensors(estate, settings)]),
     )
     products = products.permissive_map_resolved_asset_specs(

@@ -26,7 +26,10 @@ from energy_platform.sources.estate import read_estate
 from energy_platform_tests.defs.snapshots import FOLDER, SAMPLE_ESTATE, as_text, sample_definitions, snapshots
 
 ROOT = Path(__file__).resolve().parents[2]
-SLOW_TO_IMPORT = ("polars", "pyarrow", "numpy", "pandas", "psycopg", "httpx", "matplotlib", "redis", "alembic")
+SLOW_TO_IMPORT = (
+    *("polars", "pyarrow", "numpy", "pandas", "psycopg", "httpx", "matplotlib", "redis", "alembic"),
+    "great_expectations",
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +70,10 @@ def test_every_load_proves_itself_and_blocks_what_lies_below(
     graph = definitions.get_repository_def().asset_graph
     for spec in materializable:
         checks = [graph.get_check_spec(key) for key in graph.get(spec.key).check_keys]
-        assert [check.name for check in checks] == ["proof"], spec.key
         assert spec.code_version, spec.key
-        if name_of(spec.key) != "maintenance/verification":
-            assert checks[0].blocking, spec.key
+        if not name_of(spec.key).startswith("maintenance/"):
+            # the checks of quality warn, and stop nothing
+            assert [check.name for check in checks if check.blocking] == ["proof"], spec.key
             assert graph.get(spec.key).pools, spec.key
 
 
