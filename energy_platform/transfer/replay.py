@@ -271,6 +271,7 @@ def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], re
             by_key.setdefault(key, []).append(line)
     proposals: dict[str, _Proposal] = {}
     met: set[int] = set()
+    untouched: set[int] = set()
     as_filed = open_source(replace(spec, mended=None))
     for raw in as_filed.batches(platform.settings.batch_rows):
         hits = raw.filter(row_keys(raw).is_in(list(by_key)))
@@ -289,8 +290,18 @@ def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], re
                 proposal = proposals.setdefault(
                     identity, _Proposal(spec.name, key, order, content, current, dict(base))
                 )
-                if line not in proposal.lines and (fault := _merged(proposal, line, base)):
+                if line in proposal.lines:
+                    continue
+                changes = _changes(line, base)
+                if fault := _fault(proposal, line, base, changes):
                     result.refused.append(_refused(line, fault))
+                elif changes:
+                    proposal.mended.update(changes)
+                    proposal.changed |= changes.keys()
+                    proposal.lines.append(line)
+                else:
+                    untouched.add(line.line)
+    result.untouched += len(untouched)
     result.refused += [
         _refused(line, "The source holds no such row any more: load it and export again.")
         for line in lines
@@ -299,22 +310,23 @@ def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], re
     return list(proposals.values())
 
 
-def _merged(proposal: _Proposal, line: MendedLine, base: Content) -> str:
-    """Take over what a line changes; gives what is wrong with it."""
-    strange = sorted(name for name, cell in line.cells.items() if cell and name not in base)
-    if strange:
-        return f"The source has no column {strange[0]!r}."
-    changes = {
+def _changes(line: MendedLine, base: Content) -> dict[str, str | None]:
+    """What a line holds that was not exported so; an emptied cell is nothing."""
+    return {
         name: spreadsheets.unguarded(cell) or None
         for name, cell in line.cells.items()
         if name in base and cell != spreadsheets.guarded(base[name] or "")
     }
+
+
+def _fault(proposal: _Proposal, line: MendedLine, base: Content, changes: Content) -> str:
+    """Why a line cannot be taken at its word; empty where it can."""
+    strange = sorted(name for name, cell in line.cells.items() if cell and name not in base)
+    if strange:
+        return f"The source has no column {strange[0]!r}."
     for name, value in changes.items():
         if name in proposal.changed and proposal.mended[name] != value:
             return f"Another line mends the same row, and holds something else in {name!r}."
-    proposal.mended.update(changes)
-    proposal.changed |= changes.keys()
-    proposal.lines.append(line)
     return ""
 
 
@@ -322,7 +334,7 @@ def _settled(proposals: Sequence[_Proposal], result: Replay) -> list[_Proposal]:
     """The proposals that change something."""
     left: list[_Proposal] = []
     for proposal in proposals:
-        if not proposal.changed or proposal.mended == proposal.raw:
+        if proposal.mended == proposal.raw:
             result.untouched += len(proposal.lines)
         elif proposal.mended == proposal.current:
             result.already += len(proposal.lines)
