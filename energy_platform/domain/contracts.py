@@ -41,6 +41,7 @@ def __getattr__(name: str) -> Any:
 
 REASONS: Mapping[str, str] = {
     "unreadable_time": "The time is missing or cannot be read.",
+    "ambiguous_time": "The local time exists twice, where clocks go back, and the estate file says to quarantine it.",
     "before_first_day": "The time lies before the estate's first_day.",
     "after_last_day": "The time lies after the estate's last_day.",
     "in_the_future": "The time lies in the future.",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
+from energy_platform.domain.time_forms import ANY_FORM, Ambiguous, TimeForm
 from energy_platform.domain.times import parse_dates, parse_times
+from energy_platform.domain.units import Unit
+from energy_platform.sources.spec import NumberForm
 
 _TRUE = ["1", "1.0", "true", "t", "yes", "y", "on"]
 _FALSE = ["0", "0.0", "false", "f", "no", "n", "off"]
@@ -22,6 +27,36 @@ _SPECIAL_FLOATS: Mapping[str, float] = {
 _EXACT_INTEGERS = float(2**53)
 
 
+_PLAIN_NUMBERS: Final = NumberForm()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnForm:
+    """How the values of a column are written.
+
+    Attributes:
+        time: of times and dates.
+        ambiguous: what becomes of local times that exist twice.
+        numbers: of numbers that are text.
+        strip: texts of which one may stand glued to a number.
+        unit: of its numbers; None where they are in the unit that is stored.
+    """
+
+    time: TimeForm = ANY_FORM
+    ambiguous: Ambiguous = "earliest"
+    numbers: NumberForm = _PLAIN_NUMBERS
+    strip: tuple[str, ...] = ()
+    unit: Unit | None = None
+
+    @property
+    def has_plain_numbers(self) -> bool:
+        """Whether numbers stand there as any program writes them."""
+        return not self.strip and self.numbers == _PLAIN_NUMBERS
+
+
+PLAIN_FORM: Final = ColumnForm()
+
+
 class Converted(NamedTuple):
     """A converted column.
 
@@ -31,6 +66,7 @@ class Converted(NamedTuple):
         reason: the reason code of those.
         ambiguous: local times that exist twice.
         nonexistent: local times that do not exist.
+        doubtful: a mask of the local times that exist twice and are to be refused for it; None where there are none.
     """
 
     values: pl.Series
@@ -38,9 +74,10 @@ class Converted(NamedTuple):
     reason: str
     ambiguous: int = 0
     nonexistent: int = 0
+    doubtful: pl.Series | None = None
 
 
-def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo) -> Converted:
+def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: ColumnForm = PLAIN_FORM) -> Converted:
     """Convert a raw column (String, Int64, Float64, Boolean or Null) into a canonical type.
 
     An empty text counts as absent, except where the column is a text.
@@ -55,23 +92,63 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo) -> Converte
     if raw.dtype == pl.String:
         present = present & (raw.str.strip_chars() != "")
     if column_type == "time":
-        parsed = parse_times(raw, zone)
+        parsed = parse_times(raw, zone, form.time, form.ambiguous)
         refused = parsed.times.is_null() & present
-        return Converted(parsed.times, refused, "unreadable_time", parsed.ambiguous, parsed.nonexistent)
+        doubtful = parsed.twice if form.ambiguous == "quarantine" else None
+        return Converted(parsed.times, refused, "unreadable_time", parsed.ambiguous, parsed.nonexistent, doubtful)
     if column_type == "date":
-        values, reason = parse_dates(raw), "not_a_date"
+        values, reason = parse_dates(raw, form.time), "not_a_date"
     elif column_type == "boolean":
         values, reason = _as_flags(raw), "not_a_flag"
-    elif column_type == "integer":
-        values, reason = _as_integers(raw), "not_a_number"
     else:
-        values, reason = as_floats(raw), "not_a_number"
+        plain = plain_numbers(raw, form)
+        values, reason = _as_integers(plain) if column_type == "integer" else as_floats(plain), "not_a_number"
+        if form.unit is not None:
+            values = _in_canonical_unit(values, form.unit)
     return Converted(values, values.is_null() & present, reason)
 
 
 def as_text(raw: pl.Series) -> pl.Series:
     """Text as it is; numbers in their shortest exact form."""
     return raw if raw.dtype == pl.String else raw.cast(pl.String)
+
+
+def plain_numbers(raw: pl.Series, form: ColumnForm) -> pl.Series:
+    """Numbers that are text as any program writes them; null where the text is no number of the form.
+
+    Thousands are taken out only where they stand in groups of three: `1.5` is no number of a form in which points
+    stand between thousands, least of all fifteen.
+    """
+    if raw.dtype != pl.String or form.has_plain_numbers:
+        return raw
+    text = raw.str.strip_chars()
+    if form.strip:
+        glued = "|".join(re.escape(text) for text in sorted(form.strip, key=len, reverse=True))
+        text = text.str.replace(rf"^(?:{glued})\s*", "").str.replace(rf"\s*(?:{glued})$", "")
+    if form.numbers == _PLAIN_NUMBERS:
+        return text
+    number, thousands = _number_patterns(form.numbers)
+    is_number = text.str.contains(number)
+    plain = text.str.replace_all(thousands, "") if thousands else text
+    plain = plain.str.replace(form.numbers.decimal, ".", literal=True)
+    frame = pl.DataFrame({"plain": plain, "text": text, "is_number": is_number})
+    word = pl.col("text").str.to_lowercase().is_in(list(_SPECIAL_FLOATS))
+    chosen = pl.when("is_number").then("plain").when(word).then("text")
+    return frame.select(chosen).to_series()
+
+
+def _number_patterns(form: NumberForm) -> tuple[str, str]:
+    """What a number of a form looks like, and what stands between its thousands."""
+    # a blank that does not break a line is meant by a blank
+    between = "[ \u00a0\u202f]" if form.thousands.isspace() else re.escape(form.thousands)
+    whole = rf"(?:[1-9][0-9]{{0,2}}(?:{between}[0-9]{{3}})+|[0-9]*)" if form.thousands else "[0-9]*"
+    return rf"^[+-]?{whole}(?:{re.escape(form.decimal)}[0-9]*)?(?:[eE][+-]?[0-9]{{1,3}})?$", between
+
+
+def _in_canonical_unit(values: pl.Series, unit: Unit) -> pl.Series:
+    if unit.name == unit.canonical:
+        return values
+    return (values.cast(pl.Float64) - unit.zero) * unit.numerator / unit.denominator
 
 
 def as_floats(raw: pl.Series) -> pl.Series:

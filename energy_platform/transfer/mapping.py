@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,10 +15,12 @@ from energy_platform.domain.contracts import UNDATED_REASONS, Column, ColumnType
 from energy_platform.domain.days import local_day, start_of
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
-from energy_platform.sources.estate import Estate, Role, SourceSpec
+from energy_platform.domain.time_forms import Ambiguous
+from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.mended import content_columns
 from energy_platform.sources.source import Source
-from energy_platform.transfer.conversion import as_floats, convert
+from energy_platform.transfer.raw_columns import COLUMN, TYPE, VALUE, converted, present
+from energy_platform.transfer.raw_columns import inferred_type  # noqa: F401
 
 #: The tenant of refused rows whose own tenant cannot be read.
 UNASSIGNED = "unassigned"
@@ -44,17 +47,41 @@ MAIN_METER = "main"
 
 @dataclass(slots=True)
 class ClockChanges:
-    """Local times that exist twice, or not at all, that were met on the way."""
+    """Local times that exist twice, or not at all, that were met on the way, by source."""
 
-    ambiguous: int = 0
-    nonexistent: int = 0
+    ambiguous: Counter[str] = field(default_factory=Counter)
+    nonexistent: Counter[str] = field(default_factory=Counter)
+    _rules: dict[str, Ambiguous] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, ambiguous: int, nonexistent: int) -> None:
+    def add(self, spec: SourceSpec, ambiguous: int, nonexistent: int) -> None:
         """Count further ones; batches are mapped in several threads."""
+        if not ambiguous and not nonexistent:
+            return
         with self._lock:
-            self.ambiguous += ambiguous
-            self.nonexistent += nonexistent
+            self.ambiguous[spec.name] += ambiguous
+            self.nonexistent[spec.name] += nonexistent
+            self._rules[spec.name] = spec.ambiguous
+
+    def notes(self) -> list[str]:
+        """What people should know of them."""
+        notes = [
+            f"{name}: {count} local times exist twice where clocks go back; {_AMBIGUOUS_RULES[self._rules[name]]}."
+            for name, count in sorted(self.ambiguous.items())
+            if count
+        ]
+        return notes + [
+            f"{name}: {count} local times do not exist where clocks go forward; the offset before the change was taken."
+            for name, count in sorted(self.nonexistent.items())
+            if count
+        ]
+
+
+_AMBIGUOUS_RULES: Final[Mapping[Ambiguous, str]] = {
+    "earliest": "the earlier instant was taken",
+    "latest": "the later instant was taken",
+    "quarantine": "they are quarantined",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +128,10 @@ def map_batch(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: Mapping
     the text of `@order`, and the row is accepted), `@day` (local day; null for tables and for rows that fall on none),
     `@reason` (null where accepted) and `@raw` (the source's columns as JSON, only where refused).
     """
+    if spec.shape == "wide":
+        # counted once a row, however many readings it holds
+        times = converted(raw, "time", "time", spec, rules.estate)
+        rules.clock_changes.add(spec, times.ambiguous, times.nonexistent)
     for batch in _wide_to_long(raw, spec):
         yield _map(batch, spec, position, rules)
 
@@ -130,8 +161,17 @@ def raw_content(raw: pl.DataFrame) -> pl.Series:
 
 def dated(raw: pl.DataFrame, spec: SourceSpec, rules: MappingRules) -> pl.Series:
     """The local day that each row of a measurement's source falls on, `@day`; null where it falls on none."""
-    times = convert(_raw_column(raw, "time", spec, rules), "time", rules.estate.zone).values
+    times = converted(raw, "time", "time", spec, rules.estate).values
     return times.alias("time").to_frame().select(_day(rules)).to_series()
+
+
+def next_future_time(raw: pl.DataFrame, days: pl.Series, spec: SourceSpec, rules: MappingRules) -> datetime | None:
+    """The first time that lies in the future, of rows with these local days (see `dated`); None where none does."""
+    if not days.null_count():
+        return None
+    undated = raw.filter(days.is_null())
+    times = converted(undated, "time", "time", spec, rules.estate).values
+    return times.filter(times > rules.now).min()  # pyright: ignore[reportReturnType]  times are datetimes
 
 
 def _wide_to_long(raw: pl.DataFrame, spec: SourceSpec) -> Iterator[pl.DataFrame]:
@@ -140,11 +180,11 @@ def _wide_to_long(raw: pl.DataFrame, spec: SourceSpec) -> Iterator[pl.DataFrame]
         yield raw
         return
     for column, sensor_type in spec.values.items():
-        cells = raw.filter(pl.col(column).is_not_null())
+        value = present(raw.get_column(column), spec)
+        cells = raw.with_columns(value.alias(VALUE)).filter(value.is_not_null())
         yield cells.with_columns(
-            pl.col(column).alias("@value"),
-            pl.lit(sensor_type).alias("@type"),
-            pl.lit(column).alias("@column"),
+            pl.lit(sensor_type).alias(TYPE),
+            pl.lit(column).alias(COLUMN),
             (row_key() + pl.lit(f"#{column}")).alias(KEY),
         )
 
@@ -155,12 +195,14 @@ def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules
     refusals: list[tuple[pl.Series, str]] = []
     wanted = [*contract.columns, *(SENSOR_ATTRIBUTES if rules.with_attributes else ())]
     for column in wanted:
-        converted = convert(_raw_column(raw, column.name, spec, rules), column.type, zone)
-        columns[column.name] = converted.values.alias(column.name)
-        if converted.refused.any() and column not in SENSOR_ATTRIBUTES:
-            refusals.append((converted.refused, converted.reason))
-        if column.name == "time":
-            rules.clock_changes.add(converted.ambiguous, converted.nonexistent)
+        values = converted(raw, column.name, column.type, spec, rules.estate)
+        columns[column.name] = values.values.alias(column.name)
+        if values.refused.any() and column not in SENSOR_ATTRIBUTES:
+            refusals.append((values.refused, values.reason))
+        if values.doubtful is not None:
+            refusals.append((values.doubtful, "ambiguous_time"))
+        if spec.shape != "wide":
+            rules.clock_changes.add(spec, values.ambiguous, values.nonexistent)
     frame = pl.DataFrame(columns).with_columns(
         raw.get_column(KEY), raw.get_column(ORDER), pl.lit(position, dtype=pl.Int32).alias(SOURCE)
     )
@@ -183,40 +225,6 @@ def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules
 def _day(rules: MappingRules) -> pl.Expr:
     undated = pl.coalesce(_undated_reasons(rules)).is_not_null()
     return pl.when(~undated).then(local_day("time", rules.estate.zone)).alias(DAY)
-
-
-def _raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, rules: MappingRules) -> pl.Series:
-    """The source's values for a canonical column; nulls where it names none."""
-    absent = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
-    if spec.shape == "wide" and name in {"value", "sensor_type"}:
-        return raw.get_column("@value" if name == "value" else "@type")
-    role = spec.roles.get(name)
-    if role is None:
-        if name in spec.extra:
-            return raw.get_column(spec.extra[name])
-        if name == "attributes" and spec.extra:
-            chosen = [pl.col(column).alias(key) for key, column in sorted(spec.extra.items())]
-            return raw.select(pl.struct(chosen).struct.json_encode()).to_series()
-        if spec.target in TABLES and name in raw.columns and name not in spec.ignored:
-            return raw.get_column(name)
-        if name == "tenant_id":
-            return pl.repeat(rules.estate.tenant_code, raw.height, dtype=pl.String, eager=True)
-        return absent
-    if role.from_sensor:
-        return absent
-    return _role_values(raw, role)
-
-
-def _role_values(raw: pl.DataFrame, role: Role) -> pl.Series:
-    if role.column is None:
-        constant = role.constant
-        value = constant if isinstance(constant, (bool, int, float)) else str(constant)
-        return pl.repeat(value, raw.height, eager=True)
-    values = raw.get_column(role.column)
-    if role.map:
-        text = values.cast(pl.String)
-        return text.replace(dict(role.map))
-    return values
 
 
 def _fill(frame: pl.DataFrame, contract: Contract, spec: SourceSpec, rules: MappingRules) -> pl.DataFrame:
@@ -271,13 +279,3 @@ def _undated_reasons(rules: MappingRules) -> list[pl.Expr]:
         end = start_of(estate.last_day + timedelta(days=1), estate.zone)
         found.append(pl.when(time >= end).then(pl.lit("after_last_day")))
     return found
-
-
-def inferred_type(raw: pl.Series) -> ColumnType:
-    """The type of an extra field's values: float where all are numbers, boolean where all are flags, else text."""
-    present = raw.drop_nulls()
-    if raw.dtype == pl.Boolean:
-        return "boolean"
-    if raw.dtype == pl.String:
-        present = present.filter(present.str.strip_chars() != "")
-    return "float" if as_floats(present).null_count() == 0 else "text"
