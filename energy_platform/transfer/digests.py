@@ -103,6 +103,7 @@ def meaning_of(spec: SourceSpec, rules: MappingRules) -> str:
         sorted(spec.extra.items()),
         sorted(spec.values.items()),
         sorted(spec.ignored),
+        (spec.layout, spec.numbers, spec.missing, spec.ambiguous, sorted(spec.value_roles.items())),
         (str(estate.zone), estate.first_day, estate.last_day, estate.tenant_code),
         rules.contract,
     ]

@@ -200,16 +200,7 @@ class _MeasurementLoad:
         return {spec.name: accounts.get(spec.name, Account()) for spec in self.plan.specs.values()}
 
     def _note_clock_changes(self, rules: MappingRules) -> None:
-        changes = rules.clock_changes
-        if changes.ambiguous:
-            self.report.warnings.append(
-                f"{changes.ambiguous} local times exist twice where clocks go back; the earlier instant was taken."
-            )
-        if changes.nonexistent:
-            self.report.warnings.append(
-                f"{changes.nonexistent} local times do not exist where clocks go forward; "
-                "the offset before the change was taken."
-            )
+        self.report.warnings += rules.clock_changes.notes()
 
     def _load(self, staging: Staging) -> None:
         with self._phase("judging"):
