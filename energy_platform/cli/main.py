@@ -38,6 +38,7 @@ VERBS = {
     "status": Verb("energy_platform.cli.stores", "status", "Show which stores are in use, and how they are."),
     "env": Verb("energy_platform.cli.stores", "env", "Print `export …` lines for the stores in use."),
     "sample": Verb("energy_platform.cli.sample", "sample", "Make an estate of any size, with planted flaws."),
+    "inspect": Verb("energy_platform.cli.inspect", "inspect", "Look at a folder, and propose its estate.yaml."),
     "migrate": Verb("energy_platform.cli.migrate", "migrate", "Move an estate into the stores, and prove it."),
     "verify": Verb("energy_platform.cli.verify", "verify", "Compare every source with every target again."),
     "repair": Verb("energy_platform.cli.repair", "repair", "List points that no source accounts for; remove them."),

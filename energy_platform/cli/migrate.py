@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from energy_platform.cli.inspect import Timezone, prepare_estate
 from energy_platform.cli.opening import Directory, EstateFile, ReportFile, settings_for, started
 from energy_platform.cli.terminal import bars, terminal
 from energy_platform.domain.days import DayRange
@@ -54,16 +55,19 @@ def migrate(
         typer.Option(min=1, help="Series of one measurement in the store above which its load stops, nothing written."),
     ] = 1_000_000,
     force: Annotated[bool, typer.Option("--force", help="Load again what is proven already.")] = False,
+    timezone: Timezone = None,
 ) -> None:
     """Move an estate into the stores, and prove that nothing was lost.
 
-    What is proven already is left alone. Exits 0 where all is loaded and proved, else 1 with the reasons.
+    A folder without an estate file is inspected first: where nothing is in doubt, it is loaded; else the questions are
+    listed. What is proven already is left alone. Exits 0 where all is loaded and proved, else 1 with the reasons.
     """
     began = time.monotonic()
     chosen = _chosen_days(first, last)
     _check_report_file(report_file)
     console = terminal()
-    settings, estate = started(settings_for(directory, estate_file), say=console.print)
+    settings = prepare_estate(settings_for(directory, estate_file), console, timezone)
+    settings, estate = started(settings, say=console.print)
     run = MigrationRun(settings, estate)
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.report import report_of

@@ -85,7 +85,7 @@ def read_estate(folder: Path, file: Path | None = None) -> Estate:
         raise EstateError(
             "There is no such estate file.",
             where=str(path),
-            remedy="Let `energy-platform inspect` propose one, or name one with --estate.",
+            remedy=f"Let `energy-platform inspect` propose one, or name one with --estate. {_SAMPLE}",
         )
     content = load_yaml(path)
     refuse_open_questions(content, path)

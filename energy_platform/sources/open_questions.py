@@ -1,4 +1,4 @@
-"""Questions that an inspection has left in an estate file: values that begin with a question mark wait for an answer."""
+"""Questions that an inspection has left in an estate file: values that begin with a question mark are still open."""
 
 from __future__ import annotations
 

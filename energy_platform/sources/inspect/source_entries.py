@@ -63,9 +63,12 @@ class _Builder:
         """A column plays a role."""
         self.made.entry[role] = value
         self.used.add(match.column.name)
-        self.made.columns.append(ColumnProposal(match.column.name, role, match.certainty, match.why))
-        if match.certainty == "likely":
-            self.made.comments.setdefault(role, f"likely: {match.why}")
+        certainty, why = match.certainty, match.why
+        if guess := self.made.comments.get(role):
+            certainty, why = ("likely" if certainty == "sure" else certainty), f"{why}; {guess}"
+        elif certainty == "likely":
+            self.made.comments[role] = f"likely: {why}"
+        self.made.columns.append(ColumnProposal(match.column.name, role, certainty, why))
 
     def ask(self, what: str, how: str) -> None:
         self.made.questions.append(Question(self.made.name, what, how))
@@ -124,8 +127,8 @@ def _dialect(builder: _Builder) -> None:
     if not dialect.header:
         made.entry |= {"header": False, "columns": list(dialect.names)}
         made.comments["columns"] = "the file has no header: give them better names here and below, if you like"
-    if dialect.ragged:
-        several = f", and {len(dialect.ragged) - 1} more do" if len(dialect.ragged) > 1 else ""
+    if (count := len(dialect.ragged)) > 0:
+        several = f", and {count - 1} more do" if count > 1 else ""
         made.notes.append(
             f"Row {dialect.ragged[0]} has another number of columns than the header{several}: mend it first."
         )
@@ -474,7 +477,7 @@ def _shown(column: Column) -> str:
         finite = isfinite(column.low) and isfinite(column.high)
         return f"numbers from {column.low:g} to {column.high:g}" if finite else "numbers"
     if column.kind == "text":
-        return f"texts, {column.distinct:,} different ones"
+        return f"texts, {column.distinct:,} different"
     return {"flag": "flags", "time": "times", "date": "dates", "clock": "times of day"}.get(column.kind, column.kind)
 
 
