@@ -12,6 +12,7 @@ from energy_platform.defs import facts
 from energy_platform.defs.clocks import schedule_status
 from energy_platform.defs.loading import PROOF, LoadEvent, ledger_of, readable_failures
 from energy_platform.defs.maintenance.history import HISTORY, history_asset
+from energy_platform.defs.maintenance.mending import repair_job, replay_job
 from energy_platform.defs.maintenance.notices import failure_notices
 from energy_platform.defs.maintenance.unproven import UNPROVEN, unproven_asset
 from energy_platform.defs.names import OWNERS, assets_of, key_of
@@ -70,7 +71,7 @@ def definitions(estate: Estate, settings: Settings) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=[verification_asset(estate), unproven_asset(), history_asset()],
-        jobs=[migrate, verify, list_unproven, prune_history],
+        jobs=[migrate, verify, repair_job(), replay_job(), list_unproven, prune_history],
         schedules=[
             nightly_load(estate, settings, migrate),
             _at(estate, settings, verify, "nightly_verification", LATER_THAT_NIGHT),
