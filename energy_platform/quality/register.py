@@ -1,4 +1,4 @@
-"""What the registers say: which codes there are, and the interval and limits of each sensor."""
+"""What the registers say: which codes there are, and the interval, unit and limits of each sensor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 
 from energy_platform.domain.contracts import Contract, OwnLimits
 from energy_platform.domain.quality.series import REGISTER_SCHEMA, SERIES, empty_register
+from energy_platform.domain.quantities import QUANTITIES
 from energy_platform.domain.tables import TABLES
 from energy_platform.quality.subject import Subject
 from energy_platform.stores.postgres.rows import read_rows
@@ -32,19 +33,34 @@ def device_register(subject: Subject, contract: Contract) -> pl.DataFrame:
     with subject.postgres.connection() as connection:
         rows = read_rows(connection, TABLES[contract.own_limits.table], subject.tenants)
     minimum, maximum = _limits_that_count(contract.own_limits)
+    register = rows.select(
+        "tenant_id",
+        pl.col("building_id").fill_null(""),
+        pl.col(contract.own_limits.by).alias("device"),
+        pl.col("sensor_type").fill_null("").alias("quantity"),
+        "unit",
+        pl.col("update_interval_seconds").alias("interval_seconds"),
+        minimum.alias("minimum"),
+        maximum.alias("maximum"),
+    )
+    return with_physical_limits(register.match_to_schema(REGISTER_SCHEMA)).sort(SERIES)
+
+
+def with_physical_limits(register: pl.DataFrame) -> pl.DataFrame:
+    """The same register; a device without limits of its own has those of its quantity, in the unit that it reads in."""
+    pairs = register.select("quantity", pl.col("unit").fill_null("")).unique()
+    limits = [(name, unit, *QUANTITIES[name].limits_in(unit)) for name, unit in pairs.iter_rows() if name in QUANTITIES]
+    schema = {"quantity": pl.String(), "named": pl.String(), "low": pl.Float64(), "high": pl.Float64()}
+    physical = pl.DataFrame(limits, schema=schema, orient="row")
+    none = pl.col("minimum").is_null() & pl.col("maximum").is_null()
     return (
-        rows.select(
-            "tenant_id",
-            pl.col("building_id").fill_null(""),
-            pl.col(contract.own_limits.by).alias("device"),
-            pl.col("sensor_type").fill_null("").alias("quantity"),
-            "unit",
-            pl.col("update_interval_seconds").alias("interval_seconds"),
-            minimum.alias("minimum"),
-            maximum.alias("maximum"),
+        register.with_columns(pl.col("unit").fill_null("").alias("named"))
+        .join(physical, on=["quantity", "named"], how="left", maintain_order="left")
+        .with_columns(
+            pl.when(none).then("low").otherwise("minimum").alias("minimum"),
+            pl.when(none).then("high").otherwise("maximum").alias("maximum"),
         )
-        .match_to_schema(REGISTER_SCHEMA)
-        .sort(SERIES)
+        .select(list(REGISTER_SCHEMA))
     )
 
 

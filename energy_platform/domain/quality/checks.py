@@ -13,7 +13,7 @@ SERIES_CHECKS: Mapping[str, str] = {
     "clock_jumps": "The minute at which a series is read does not move from one reading to the next.",
     "unit_mix_up": "No reading looks like one in another unit: W or MW for kW, °F for °C.",
     "zero_or_missing": "No zero and no 9999 stands where a value is missing.",
-    "own_limits": "Every reading lies within the limits that the register of sensors holds for its sensor.",
+    "own_limits": "Every reading lies within the limits that the register of sensors has for its sensor and unit.",
     "freshness": "The newest reading is at most 26 hours old, as long as more is to come.",
 }
 
