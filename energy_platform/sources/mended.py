@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source
 from energy_platform.sources.spec import GROUP_COLUMN, KEY_COLUMN, ORDER_COLUMN
+from energy_platform.sources.stretches import Stretch
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,10 +113,20 @@ class MendedSource(Source):
         return self._replaced(self._source.batches(batch_rows))
 
     def streams(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, between: tuple[int, int] | None = None
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, within: Sequence[Stretch] | None = None
     ) -> list[Iterator[pl.DataFrame]]:
         """The same rows in streams; see `Source.streams`."""
-        return [self._replaced(stream) for stream in self._source.streams(batch_rows, count, between)]
+        return [self._replaced(stream) for stream in self._source.streams(batch_rows, count, within)]
+
+    def parts(self) -> pl.DataFrame | None:
+        """See `Source.parts`: every part counts as changed where another row is mended, or one otherwise."""
+        import polars as pl
+
+        parts = self._source.parts()
+        if parts is None:
+            return None
+        mark = pl.lit(int(self._mended.token[:16], 16), dtype=pl.UInt64)
+        return parts.with_columns((pl.col("hash") ^ mark).alias("hash"))
 
     def estimated_rows(self) -> int | None:
         """About how many rows there are."""

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from energy_platform.domain.errors import EstateError, SourceError, SourceMissingError
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN, SourceSpec
+from energy_platform.sources.stretches import Stretch, are_within
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,7 +52,7 @@ class Source(ABC):
         """
 
     def streams(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, between: tuple[int, int] | None = None
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, within: Sequence[Stretch] | None = None
     ) -> list[Iterator[pl.DataFrame]]:
         """The same rows in at most `count` streams, each in its order, that threads may read at the same time.
 
@@ -60,19 +61,31 @@ class Source(ABC):
         Args:
             batch_rows: of one frame, at most.
             count: of the streams.
-            between: only rows whose `@order` lies there, both ends included.
+            within: only rows whose `@order` lies in one of these, which are in order and apart; None for all.
 
         Raises:
             SourceError: the file cannot be read.
         """
         batches = self.batches(batch_rows)
-        if between is not None:
+        if within is not None:
             # with a key, a row far down in the file may come early in the order
-            batches = _between(batches, *between, ascending=self.spec.key is None)
+            batches = _within(batches, within, ascending=self.spec.key is None)
         if count == 1:
             return [batches]
         shared = _Shared(batches, count)
         return [_Turn(shared) for _ in range(count)]
+
+    def parts(self) -> pl.DataFrame | None:
+        """What tells without reading rows which of them can have changed; None where nothing does.
+
+        Returns:
+            a frame of `last` (Int64) and `hash` (UInt64), sorted by `last`: while a part has the same hash, the same
+            rows have an `@order` from one above the `last` of the part before up to its own.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return None
 
     def estimated_rows(self) -> int | None:
         """About how many rows there are, for progress; None where that is not known quickly. Raises SourceError."""
@@ -167,14 +180,16 @@ class _Turn(Iterator["pl.DataFrame"]):
             self._shared = None
 
 
-def _between(batches: Iterator[pl.DataFrame], first: int, last: int, *, ascending: bool) -> Iterator[pl.DataFrame]:
-    """The rows of a stretch of the order; where it ascends, what lies behind the stretch is not read."""
+def _within(
+    batches: Iterator[pl.DataFrame], stretches: Sequence[Stretch], *, ascending: bool
+) -> Iterator[pl.DataFrame]:
+    """The rows of stretches of the order; where it ascends, what lies behind them is not read."""
     with closing(batches) as read:  # pyright: ignore[reportArgumentType]  readers are generators
         for batch in read:
             order = batch.get_column(ORDER_COLUMN)
-            if ascending and batch.height and order[0] > last:
+            if not stretches or (ascending and batch.height and order[0] > stretches[-1][1]):
                 return
-            yield batch.filter(order.is_between(first, last))
+            yield batch.filter(are_within(order, stretches))
 
 
 def file_status(path: Path, name: str) -> os.stat_result:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from energy_platform.domain.contracts import Contract
 from energy_platform.failpoints import check_failpoints
 from energy_platform.settings import Settings
-from energy_platform.sources.estate import Estate
+from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.stores.cache.redis import BuildingCache
 from energy_platform.stores.objects.interface import ObjectStore
 from energy_platform.stores.objects.opening import open_object_store
@@ -19,6 +20,8 @@ from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
 from energy_platform.transfer.mapping import contract_of
 from energy_platform.transfer.mending import with_mended_rows
+from energy_platform.transfer.scanning import scan_source
+from energy_platform.transfer.scans import Scan
 from energy_platform.transfer.survey import Survey, known_tenants, survey
 
 
@@ -42,7 +45,16 @@ class Platform:
 
     def survey(self) -> Survey:
         """What the sources speak of; looked over again only where a source has changed."""
-        return survey(self.estate, self.now, self.settings.batch_rows)
+        return survey(self.estate, self.now, self.settings.batch_rows, self.scans_folder)
+
+    def scan(self, spec: SourceSpec) -> Scan:
+        """What a source holds; of one that has changed since only the change is read, where that can be told."""
+        return scan_source(self.estate, spec, self.now, self.settings.batch_rows, self.scans_folder)
+
+    @property
+    def scans_folder(self) -> Path:
+        """Where scans are kept for later processes."""
+        return self.settings.home / "scans"
 
     def known_tenants(self) -> frozenset[str]:
         """The tenants of the estate as far as this process has looked it over already."""

@@ -7,13 +7,14 @@ these versions; it is no proof: a digest that cannot be compared only means that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from energy_platform.sources.estate import SourceSpec
+from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.mapping import DAY, KEY, ORDER, MappingRules
 
 #: Changes when the same raw rows come to mean other points.
@@ -39,8 +40,26 @@ class Digest(NamedTuple):
         return f"{self.rows}:{self.first:016x}{self.second:016x}"
 
 
-def digests_by_day(raw: pl.DataFrame, days: pl.Series) -> dict[date | None, Digest]:
-    """The digests of a record batch by local day.
+_FIGURES: Final = {
+    "piece": pl.Int64,
+    DAY: pl.Date,
+    "rows": pl.UInt64,
+    "lowest": pl.Int64,
+    "highest": pl.Int64,
+    "first_low": pl.UInt64,
+    "first_high": pl.UInt64,
+    "second_low": pl.UInt64,
+    "second_high": pl.UInt64,
+}
+_SUMS: Final = ("first_low", "first_high", "second_low", "second_high")
+#: Figures are kept by so many places of the order to begin with, and by more where there would be too many figures.
+_LEAST_PIECE: Final = 256
+_MOST_FIGURES: Final = 1 << 16
+_MOST_PLACES: Final = 1 << 60
+
+
+def figures_of(raw: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
+    """What a record batch holds of each local day, for `Contents`.
 
     Args:
         raw: the source's columns, and `@key` and `@order`, which do not count.
@@ -48,48 +67,95 @@ def digests_by_day(raw: pl.DataFrame, days: pl.Series) -> dict[date | None, Dige
     """
     content = raw.drop(KEY, ORDER)
     first, second = (content.hash_rows(seed) for seed in _SEEDS)
-    halves = pl.DataFrame(
+    order = raw.get_column(ORDER)
+    rows = pl.DataFrame(
         {
+            "piece": order // _LEAST_PIECE * _LEAST_PIECE,
             DAY: days,
+            "order": order,
             "first_low": first & 0xFFFFFFFF,
             "first_high": first // 2**32,
             "second_low": second & 0xFFFFFFFF,
             "second_high": second // 2**32,
         }
     )
-    sums = halves.group_by(DAY).agg(pl.len(), pl.exclude(DAY).sum())
-    return {
-        day: Digest(rows, (a + (b << 32)) % _MODULUS, (c + (d << 32)) % _MODULUS)
-        for day, rows, a, b, c, d in sums.iter_rows()
-    }
+    return rows.group_by("piece", DAY).agg(
+        pl.len().cast(pl.UInt64).alias("rows"),
+        pl.col("order").min().alias("lowest"),
+        pl.col("order").max().alias("highest"),
+        *(pl.col(name).sum() for name in _SUMS),
+    )
 
 
-#: Where rows stand in the order of their source: the first and the last, which others may lie between.
-Stretch = tuple[int, int]
+class Contents:
+    """What a source holds of each local day, and where in its order.
 
+    Kept by pieces of the order, so that it can be said which places a day's rows stand at, and so that a part of the
+    source that has changed can be looked at alone. Memory does not grow with the source.
 
-def stretches_by_day(raw: pl.DataFrame, days: pl.Series) -> dict[date | None, Stretch]:
-    """Where the rows of each local day stand in a record batch; for arguments see `digests_by_day`."""
-    places = pl.DataFrame([days, raw.get_column(ORDER)]).group_by(DAY)
-    found = places.agg(pl.col(ORDER).min().alias("first"), pl.col(ORDER).max().alias("last"))
-    return {day: (first, last) for day, first, last in found.iter_rows()}
+    Args:
+        figures: see `figures`; None to begin with nothing.
+        piece: how many places of the order are a piece, in these figures.
+    """
 
+    def __init__(self, figures: pl.DataFrame | None = None, piece: int = _LEAST_PIECE) -> None:
+        self._parts = [] if figures is None else [figures]
+        self._waiting = 0
+        self.piece = piece
 
-def widest_stretch(stretches: Iterable[Stretch]) -> Stretch | None:
-    """The stretch that all of these lie in; None where there are none."""
-    together = list(stretches)
-    return (min(first for first, _ in together), max(last for _, last in together)) if together else None
+    @property
+    def figures(self) -> pl.DataFrame:
+        """Per piece (the place at which it begins) and day: rows, their first and last place, and sums of hashes."""
+        self._gather()
+        return self._parts[0] if self._parts else pl.DataFrame(schema=_FIGURES)
 
+    def add(self, figures: pl.DataFrame) -> None:
+        """Add further rows, by what `figures_of` says of them."""
+        self._parts.append(figures)
+        self._waiting += figures.height
+        if self._waiting > _MOST_FIGURES:
+            self._gather()
 
-def add_digests(total: dict[date | None, Digest], further: Mapping[date | None, Digest]) -> None:
-    """Add further rows to the digests of a source."""
-    for day, digest in further.items():
-        known = total.get(day, Digest(0, 0, 0))
-        total[day] = Digest(
-            known.rows + digest.rows,
-            (known.first + digest.first) % _MODULUS,
-            (known.second + digest.second) % _MODULUS,
-        )
+    def digests(self) -> dict[date | None, Digest]:
+        """By local day; None: of rows that fall on none."""
+        sums = self.figures.group_by(DAY).agg(pl.col("rows").sum(), *(pl.col(name).sum() for name in _SUMS))
+        return {
+            day: Digest(rows, (a + (b << 32)) % _MODULUS, (c + (d << 32)) % _MODULUS)
+            for day, rows, a, b, c, d in sums.iter_rows()
+        }
+
+    def stretches(self, days: Collection[date | None]) -> list[Stretch]:
+        """Where the rows of these days stand, with others between them; in order and apart."""
+        chosen = pl.col(DAY).is_in([day for day in days if day is not None])
+        wanted = self.figures.filter((chosen | pl.col(DAY).is_null()) if None in days else chosen)
+        places = wanted.group_by("piece").agg(pl.col("lowest").min(), pl.col("highest").max()).sort("piece")
+        return merged(places.select("lowest", "highest").iter_rows(), self.piece)
+
+    def whole_pieces(self, stretches: Iterable[Stretch]) -> list[Stretch]:
+        """The stretches that these lie in and that hold every row of their pieces."""
+        piece = self.piece
+        return merged((first // piece * piece, last // piece * piece + piece - 1) for first, last in stretches)
+
+    def without(self, stretches: Sequence[Stretch]) -> Contents:
+        """What is held outside of stretches that hold whole pieces."""
+        figures = self.figures
+        return Contents(figures.filter(~are_within(figures.get_column("piece"), stretches)), self.piece)
+
+    def _gather(self) -> None:
+        if len(self._parts) < 2 and not self._waiting:
+            return
+        figures = pl.concat(self._parts)
+        while True:
+            figures = figures.group_by(pl.col("piece") // self.piece * self.piece, DAY).agg(
+                pl.col("rows").sum(),
+                pl.col("lowest").min(),
+                pl.col("highest").max(),
+                *(pl.col(name).sum() for name in _SUMS),
+            )
+            if figures.height <= _MOST_FIGURES or self.piece >= _MOST_PLACES:
+                break
+            self.piece *= 4
+        self._parts, self._waiting = [figures], 0
 
 
 def meaning_of(spec: SourceSpec, rules: MappingRules) -> str:

@@ -6,9 +6,10 @@ new are mapped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -18,15 +19,10 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
+from energy_platform.sources.source import Source
+from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.concurrency import STREAMS, worked
-from energy_platform.transfer.digests import (
-    Digest,
-    Stretch,
-    add_digests,
-    digests_by_day,
-    stretches_by_day,
-    widest_stretch,
-)
+from energy_platform.transfer.digests import Contents, figures_of, meaning_of
 from energy_platform.transfer.mapping import (
     ORDER,
     REASON,
@@ -36,7 +32,10 @@ from energy_platform.transfer.mapping import (
     dated,
     inferred_type,
     map_batch,
+    next_future_time,
 )
+from energy_platform.transfer.raw_columns import present
+from energy_platform.transfer.scans import Scan, keep_scan, kept_scan
 
 ENTITY_SCHEMA: Final = {
     "tenant_id": pl.String(),
@@ -49,66 +48,155 @@ ENTITY_SCHEMA: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a source holds.
-
-    Attributes:
-        spec: of the source.
-        version: of the source, when it was scanned.
-        now: rows later than this lay in the future.
-        entities: distinct tenants, buildings and sensors of accepted rows, in the order of the source: columns of
-            `ENTITY_SCHEMA`, `@source`, `@order`.
-        digests: of a measurement's source by local day; None: rows that fall on none.
-        stretches: where the rows of each such day stand in the order of the source.
-        extra_types: of the extra fields that it feeds.
-    """
-
-    spec: SourceSpec
-    version: str
-    now: datetime
-    entities: pl.DataFrame
-    digests: Mapping[date | None, Digest] = field(default_factory=dict)
-    stretches: Mapping[date | None, Stretch] = field(default_factory=dict)
-    extra_types: Mapping[str, ColumnType] = field(default_factory=dict)
+#: A part of a source is read again alone as long as it holds at most this share of the rows.
+_MOST_REREAD: Final = 0.5
 
 
 class _Part(NamedTuple):
     entities: list[pl.DataFrame]
-    digests: dict[date | None, Digest]
-    stretches: dict[date | None, Stretch]
+    figures: pl.DataFrame | None
+    next_future: datetime | None
     extra_types: dict[str, ColumnType]
 
 
-_SCANS: dict[tuple[object, ...], Scan] = {}
+_SCANS: dict[tuple[str, ...], Scan] = {}
 
 
-def scan_source(estate: Estate, spec: SourceSpec, now: datetime, batch_rows: int) -> Scan:
-    """Scan a source; one that has not changed is scanned once in a process."""
+def scan_source(
+    estate: Estate,
+    spec: SourceSpec,
+    now: datetime,
+    batch_rows: int,
+    folder: Path,
+    *,
+    with_entities: bool = False,
+) -> Scan:
+    """Scan a source. One that has not changed since it was scanned is not read, of another only what has changed.
+
+    Args:
+        estate: whose source it is.
+        spec: of the source.
+        now: rows later than this lie in the future.
+        batch_rows: rows that are read at once.
+        folder: where scans are kept for later processes.
+        with_entities: look for entities and the types of extra fields, too.
+    """
     source = open_source(spec)
     version = source.version()
-    place = (str(estate.file), spec.name)
-    known = _SCANS.get(place)
-    if known is not None and known.version == version and known.spec == spec and _holds_at(known, now):
-        return known
     rules = MappingRules(estate, contract_of(spec.target), now, with_attributes=spec.target == "sensor_data")
-    scanner = _Scanner(spec, -1 if spec.target == "sensors" else estate.sources.index(spec), rules)
+    meaning = scan_meaning(estate, spec, now)
+    known = _recalled(estate, spec, folder)
+    if known is not None and (
+        known.meaning != meaning or not known.holds_at(now) or (with_entities and known.entities is None)
+    ):
+        known = None
+    if known is not None and known.version == version:
+        return known
+    blank = Scan(version, meaning, now, parts=source.parts())
+
+    def read(within: Sequence[Stretch] | None) -> Scan:
+        scanner = _Scanner(spec, estate, rules, with_entities=with_entities)
+        return _read(blank, source, scanner, batch_rows, within)
+
+    scan = _rescanned(known, blank, read) if known is not None else None
+    if scan is None:
+        scan = read(None)
+    remember(estate, spec, scan, folder)
+    return scan
+
+
+def scan_meaning(estate: Estate, spec: SourceSpec, now: datetime) -> str:
+    """What a scan must have in common with another one to be compared with it."""
+    return f"{_position(estate, spec)}/{meaning_of(spec, MappingRules(estate, contract_of(spec.target), now))}"
+
+
+def remember(estate: Estate, spec: SourceSpec, scan: Scan, folder: Path) -> None:
+    """Keep a scan for this process, and where the next one can use it for that one too."""
+    _SCANS[_place(estate, spec)] = scan
+    if scan.parts is not None:
+        keep_scan(folder, _place(estate, spec), scan)
+
+
+def _recalled(estate: Estate, spec: SourceSpec, folder: Path) -> Scan | None:
+    place = _place(estate, spec)
+    if place not in _SCANS and (kept := kept_scan(folder, place)) is not None:
+        _SCANS[place] = kept
+    return _SCANS.get(place)
+
+
+def _position(estate: Estate, spec: SourceSpec) -> int:
+    # what the register says of a sensor goes before what its readings do
+    return -1 if spec.target == "sensors" else estate.sources.index(spec)
+
+
+def _place(estate: Estate, spec: SourceSpec) -> tuple[str, ...]:
+    return str(estate.file), spec.target, spec.name
+
+
+def _read(blank: Scan, source: Source, scanner: _Scanner, batch_rows: int, within: Sequence[Stretch] | None) -> Scan:
+    """What a source holds, or stretches of it."""
     entities: list[pl.DataFrame] = []
-    digests: dict[date | None, Digest] = {}
-    stretches: dict[date | None, list[Stretch]] = {}
+    contents = Contents()
+    times: list[datetime] = []
     extra_types: dict[str, ColumnType] = {}
-    for part in worked(source.streams(batch_rows, STREAMS), scanner.part):
+    for part in worked(source.streams(batch_rows, STREAMS, within), scanner.part):
         entities += part.entities
-        add_digests(digests, part.digests)
-        for day, stretch in part.stretches.items():
-            stretches.setdefault(day, []).append(stretch)
+        if part.figures is not None:
+            contents.add(part.figures)
+        times += [part.next_future] if part.next_future is not None else []
         for name, kind in part.extra_types.items():
             extra_types[name] = merged_type(extra_types.get(name, kind), kind)
-    found = _distinct(pl.concat(entities).sort(ORDER)) if entities else pl.DataFrame(schema=ENTITY_SCHEMA)
-    widest = {day: stretch for day, parts in stretches.items() if (stretch := widest_stretch(parts))}
-    scan = Scan(spec, version, now, found, digests, widest, extra_types)
-    _SCANS[place] = scan
-    return scan
+    scan = replace(blank, contents=contents, next_future=min(times, default=None))
+    if not scanner.with_entities:
+        return scan
+    nothing = pl.DataFrame(schema={**ENTITY_SCHEMA, SOURCE: pl.Int32(), ORDER: pl.Int64()})
+    found = _distinct(pl.concat(entities).sort(ORDER)) if entities else nothing
+    return replace(scan, entities=found, extra_types=extra_types)
+
+
+def _rescanned(known: Scan, blank: Scan, read: Callable[[Sequence[Stretch]], Scan]) -> Scan | None:
+    """A scan of a source of which some parts have changed since a known one; None where it has to be read whole."""
+    if known.parts is None or blank.parts is None or known.extra_types:
+        return None
+    changed = known.contents.whole_pieces(_changed(known.parts, blank.parts))
+    figures = known.contents.figures
+    touched = figures.filter(are_within(figures.get_column("piece"), changed))
+    if int(touched.get_column("rows").sum()) > _MOST_REREAD * int(figures.get_column("rows").sum()):
+        return None
+    fresh = read(changed)
+    contents = known.contents.without(changed)
+    contents.add(fresh.contents.figures)
+    times = [scan.next_future for scan in (known, fresh) if scan.next_future is not None]
+    scan = replace(fresh, contents=contents, next_future=min(times, default=None))
+    if fresh.entities is None:
+        return scan
+    entities = _joined(known.entities, fresh.entities, changed)
+    return None if entities is None else replace(scan, entities=entities)
+
+
+def _changed(before: pl.DataFrame, after: pl.DataFrame) -> list[Stretch]:
+    """The stretches of the parts that only one of the two has."""
+    first = (pl.col("last").shift() + 1).fill_null(-(2**63)).alias("first")
+    one, other = (parts.with_columns(first).select("first", "last", "hash") for parts in (before, after))
+    differing = pl.concat([one.join(other, on=one.columns, how="anti"), other.join(one, on=one.columns, how="anti")])
+    return merged(differing.select("first", "last").iter_rows())
+
+
+def _joined(known: pl.DataFrame | None, fresh: pl.DataFrame, changed: Sequence[Stretch]) -> pl.DataFrame | None:
+    """The entities of a source by those it had and those of the stretches that have changed.
+
+    None where one of them may now come first at a place that was not looked at.
+    """
+    if known is None or known.is_empty():
+        return None
+    names = [name for name in ENTITY_SCHEMA if name in known.columns]
+    gone = known.filter(are_within(known.get_column(ORDER), changed))
+    if fresh.is_empty():
+        return known if gone.is_empty() else None
+    again = gone.join(fresh, on=names, how="left", nulls_equal=True, suffix="_again")
+    if not (again.get_column(f"{ORDER}_again") <= again.get_column(ORDER)).fill_null(value=False).all():
+        return None
+    return _distinct(pl.concat([known, fresh]).sort(ORDER))
 
 
 def merged_type(one: ColumnType, other: ColumnType) -> ColumnType:
@@ -116,30 +204,29 @@ def merged_type(one: ColumnType, other: ColumnType) -> ColumnType:
     return one if one == other else "text"
 
 
-def _holds_at(scan: Scan, now: datetime) -> bool:
-    """Whether a scan says the same at another time: a row without a day may have lain in the future."""
-    return scan.now == now or None not in scan.digests
-
-
 class _Scanner:
     """Scans record batches of one source, in several threads."""
 
-    def __init__(self, spec: SourceSpec, position: int, rules: MappingRules) -> None:
+    def __init__(self, spec: SourceSpec, estate: Estate, rules: MappingRules, *, with_entities: bool) -> None:
+        self.with_entities = with_entities
         self._spec = spec
-        self._position = position
+        self._position = _position(estate, spec)
         self._rules = rules
         self._met = pl.DataFrame()
 
     def part(self, raw: pl.DataFrame) -> _Part:
         spec = self._spec
-        digests: dict[date | None, Digest] = {}
-        stretches: dict[date | None, Stretch] = {}
+        figures = next_future = None
         if spec.target in MEASUREMENTS:
             days = dated(raw, spec, self._rules)
-            digests, stretches = digests_by_day(raw, days), stretches_by_day(raw, days)
+            figures, next_future = figures_of(raw, days), next_future_time(raw, days, spec, self._rules)
+        if not self.with_entities:
+            return _Part([], figures, next_future, {})
         extra = spec.extra if spec.target in MEASUREMENTS else {}
-        types: dict[str, ColumnType] = {name: inferred_type(raw.get_column(column)) for name, column in extra.items()}
-        return _Part(self._entities(raw), digests, stretches, types)
+        types: dict[str, ColumnType] = {
+            name: inferred_type(present(raw.get_column(column), spec), spec.numbers) for name, column in extra.items()
+        }
+        return _Part(self._entities(raw), figures, next_future, types)
 
     def _entities(self, raw: pl.DataFrame) -> list[pl.DataFrame]:
         unmet = raw if self._spec.shape == "wide" else self._unmet(raw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -52,8 +53,8 @@ class Survey:
 _SURVEYS: dict[tuple[str, str], Survey] = {}
 
 
-def survey(estate: Estate, now: datetime, batch_rows: int) -> Survey:
-    """Look over all sources of the estate; an unchanged estate is looked over once in a process."""
+def survey(estate: Estate, now: datetime, batch_rows: int, folder: Path) -> Survey:
+    """Look over all sources of the estate; an unchanged estate is looked over once in a process. See `scan_source`."""
     versions = source_versions(estate.sources)
     identity = _identity(estate)
     known = _SURVEYS.get(identity)
@@ -62,12 +63,13 @@ def survey(estate: Estate, now: datetime, batch_rows: int) -> Survey:
     specs = [spec for target in _ENTITY_TARGETS for spec in estate.sources_of(target)]
     # of all others only the tenants are of interest, where their rows name one
     specs += [spec for spec in estate.sources if spec not in specs and "tenant_id" in spec.roles]
-    scans = [scan_source(estate, spec, now, batch_rows) for spec in specs if spec.name in versions]
-    found = [scan.entities for scan in scans]
+    present = [spec for spec in specs if spec.name in versions]
+    scans = [scan_source(estate, spec, now, batch_rows, folder, with_entities=True) for spec in present]
+    found = [scan.entities for scan in scans if scan.entities is not None]
     entities = pl.concat(found, how="diagonal") if found else pl.DataFrame(schema=ENTITY_SCHEMA)
     extra_fields: dict[str, dict[str, ColumnType]] = {}
-    for scan in scans:
-        types = extra_fields.setdefault(scan.spec.target, {})
+    for spec, scan in zip(present, scans, strict=True):
+        types = extra_fields.setdefault(spec.target, {})
         for name, kind in scan.extra_types.items():
             types[name] = merged_type(types.get(name, kind), kind)
     result = _summarize(estate, entities, versions, extra_fields)

@@ -19,7 +19,7 @@ from energy_platform.domain.errors import SourceError
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.spec import SourceSpec
 from energy_platform.sources.sqlite import reader
-from energy_platform.sources.sqlite.columnar import InexactError, affinity
+from energy_platform.sources.sqlite.columnar import InexactError, Span, affinity
 from energy_platform.sources.sqlite.reader import SqliteSource
 
 
@@ -39,13 +39,13 @@ def source(path: Path, key: str | None = None) -> SqliteSource:
 
 
 def by_row(opened: SqliteSource, batch_rows: int) -> list[pl.DataFrame]:
-    return list(opened._by_row(opened._layout(), reader._Span(), batch_rows))
+    return list(opened._by_row(opened._layout(), Span(), batch_rows))
 
 
 def as_read_by_row(opened: SqliteSource, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of a frame, read by row as one frame."""
     first, last = frame["@order"][0], frame["@order"][-1]
-    span = reader._Span(first - 1 if first > -(2**63) else None, last)
+    span = Span(first - 1 if first > -(2**63) else None, last)
     (found,) = opened._by_row(opened._layout(), span, frame.height)
     return found
 

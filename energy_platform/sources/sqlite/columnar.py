@@ -38,8 +38,8 @@ class ColumnarQuery:
         table: its name, quoted.
         rowid: a name of its rowid.
         affinities: names of the columns, in order, and what each makes of values that are put into it.
-        after: rows of a higher rowid only; None for all.
-        until: rows of this rowid at most; None for all.
+        alias: the column that is the rowid; None where there is none.
+        span: rows of these rowids only.
         texts: columns that are expected to hold texts and nulls alone.
     """
 
@@ -47,29 +47,53 @@ class ColumnarQuery:
     table: str
     rowid: str
     affinities: Mapping[str, Affinity]
-    after: int | None
-    until: int | None
+    alias: str | None
+    span: Span
     texts: Collection[str]
 
     @property
     def sql(self) -> str:
-        """The columns, the rowid, and a last one that is 0 where a value of `texts` is no text."""
-        checks = [_is_text(quoted(name), self.affinities[name]) for name in self.affinities if name in self.texts]
-        chosen = [*map(quoted, self.affinities), self.rowid, " AND ".join(checks) or "1"]
-        limits = rowid_limits(self.rowid, self.after, self.until)
-        return f"SELECT {', '.join(chosen)} FROM {self.table}{limits} ORDER BY {self.rowid}"
+        """The columns, the rowid if it is none of them, and with `texts` a last one: 0 where one is no text."""
+        names = {name: f"{self.table}.{quoted(name)}" for name in self.affinities}
+        chosen = [*names.values(), *([] if self.alias else [f"{self.table}.{self.rowid}"])]
+        checks = [_is_text(names[name], self.affinities[name]) for name in names if name in self.texts]
+        chosen += [" AND ".join(checks)] if checks else []
+        return f"SELECT {', '.join(chosen)} FROM {self.span.rows_of(self.table, self.rowid)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows by their rowid.
+
+    Attributes:
+        after: of a higher rowid only; None for all.
+        until: of this rowid at most; None for all.
+        stretches: and of those within one of these, in ascending order, both ends included; None for all.
+    """
+
+    after: int | None = None
+    until: int | None = None
+    stretches: tuple[tuple[int, int], ...] | None = None
+
+    def rows_of(self, table: str, rowid: str) -> str:
+        """What stands behind FROM, for these rows of a quoted table in the order of their rowid."""
+        rowid = f"{table}.{rowid}"
+        limits = [f"{rowid} > {self.after}"] if self.after is not None else []
+        limits += [f"{rowid} <= {self.until}"] if self.until is not None else []
+        where = f" WHERE {' AND '.join(limits)}" if limits else ""
+        if self.stretches is None:
+            return f"{table}{where} ORDER BY {rowid}"
+        # the rows of each stretch are looked up in turn, so that they come in order by themselves
+        listed = ", ".join(f"({first}, {last})" for first, last in self.stretches)
+        return (
+            f"(VALUES {listed}) AS stretch CROSS JOIN {table}"
+            f" ON {rowid} BETWEEN stretch.column1 AND stretch.column2{where}"
+        )
 
 
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def rowid_limits(rowid: str, after: int | None, until: int | None) -> str:
-    """The WHERE clause for rowids above `after` and up to `until`, with a space before it."""
-    limits = [f"{rowid} > {after}"] if after is not None else []
-    limits += [f"{rowid} <= {until}"] if until is not None else []
-    return f" WHERE {' AND '.join(limits)}" if limits else ""
 
 
 def affinity(declared: str) -> Affinity:
@@ -134,12 +158,14 @@ def _is_text(name: str, kept_as: Affinity) -> str:
 
 
 def _frame(batch: pa.RecordBatch, query: ColumnarQuery) -> pl.DataFrame:
-    *values, rowid, all_texts = (batch.column(position) for position in range(batch.num_columns))
-    if query.texts and not _series(all_texts).ne_missing(0).all():
+    arrays = [batch.column(position) for position in range(batch.num_columns)]
+    if query.texts and not _series(arrays.pop()).ne_missing(0).all():
         raise InexactError("Something among texts is none.")
+    names = list(query.affinities)
+    rowid = arrays[names.index(query.alias)] if query.alias else arrays.pop()
     named = [
-        _exact(array, kept_as, expected_text=name in query.texts).alias(name)
-        for array, (name, kept_as) in zip(values, query.affinities.items(), strict=True)
+        _exact(array, query.affinities[name], expected_text=name in query.texts).alias(name)
+        for name, array in zip(names, arrays, strict=True)
     ]
     return pl.DataFrame([*named, _nulls(len(rowid)).alias(KEY_COLUMN), _series(rowid).alias(ORDER_COLUMN)])
 

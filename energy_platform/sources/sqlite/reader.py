@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,18 +15,27 @@ import polars as pl
 
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.naming import listed, suggestion
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, empty_file, file_status, unreadable
+from energy_platform.sources.source import (
+    DEFAULT_BATCH_ROWS,
+    Source,
+    changed,
+    empty_file,
+    file_status,
+    unreadable,
+)
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.sqlite.columnar import (
     EXACT_INTEGERS,
     Affinity,
     ColumnarQuery,
     InexactError,
+    Span,
     affinity,
     columnar_frames,
     quoted,
-    rowid_limits,
 )
+from energy_platform.sources.sqlite.pages import leaf_pages
+from energy_platform.sources.stretches import Stretch
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -50,6 +60,7 @@ class _Layout:
         columns: names, in order.
         affinities: of the columns; empty for views and virtual tables, where values are what they are.
         rowid: a name of the rowid; None where there is none.
+        alias: the column that is the rowid; None where there is none.
         by_rowid: rows come by their rowid, and are known by it.
         identity: position in a row of what identifies it to people: the key, else the rowid behind the columns.
         texts: columns that held texts alone in the first rows.
@@ -61,20 +72,13 @@ class _Layout:
     columns: tuple[str, ...]
     affinities: Mapping[str, Affinity]
     rowid: str | None
+    alias: str | None
     by_rowid: bool
     identity: int | None
     texts: frozenset[str]
     columnar: bool
     version: str
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Rowids above `after` and up to `until`; None for no limit."""
-
-    after: int | None = None
-    until: int | None = None
 
 
 class SqliteSource(Source):
@@ -118,22 +122,46 @@ class SqliteSource(Source):
         """All rows, by rowid, else by key; see `Source.batches`."""
         layout = self._layout()
         if layout.columnar:
-            yield from self._columnar(layout, _Span(), batch_rows)
+            yield from self._columnar(layout, Span(), batch_rows)
         else:
-            yield from self._by_row(layout, _Span(), batch_rows)
+            yield from self._by_row(layout, Span(), batch_rows)
 
     def streams(
-        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, between: tuple[int, int] | None = None
+        self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, within: Sequence[Stretch] | None = None
     ) -> list[Iterator[pl.DataFrame]]:
         """The rows in ranges of the rowid, about equally many in each; see `Source.streams`."""
-        if count > 1 or between is not None:
+        if count > 1 or within is not None:
             layout = self._layout()
             if layout.columnar:
-                spans = self._spans(layout, batch_rows, count) if between is None else _between(*between, count)
+                spans = (
+                    self._spans(layout, batch_rows, count)
+                    if within is None
+                    else self._shared_out(layout, within, count)
+                )
                 return [self._columnar(layout, span, batch_rows) for span in spans]
-        return super().streams(batch_rows, count, between)
+        return super().streams(batch_rows, count, within)
 
-    def _columnar(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
+    def parts(self) -> pl.DataFrame | None:
+        """The leaves of the table's b-tree; see `Source.parts`."""
+        layout = self._layout()
+        if not layout.columnar:
+            return None
+        with self._connection() as connection:
+            found = connection.execute(
+                "SELECT name, type, rootpage, sql FROM sqlite_master WHERE rootpage > 0"
+            ).fetchall()
+        root, schema = next((page, text) for name, kind, page, text in found if (name, kind) == (self._table, "table"))
+        try:
+            leaves = leaf_pages(self.spec.path, root, [page for _, _, page, _ in found])
+        except (ValueError, IndexError, OSError):
+            # whoever reads the rows says what is wrong with the file
+            return None
+        self._check_version(layout)
+        # the same bytes are other rows where a column has another default
+        token = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big")
+        return None if leaves is None else leaves.with_columns(pl.col("hash") ^ pl.lit(token, dtype=pl.UInt64))
+
+    def _columnar(self, layout: _Layout, span: Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
         """Frames by the columnar reader, and by row wherever that one does not give the exact values.
 
         Locks of a process are dropped when any of its descriptors of the file is closed, and two libraries open it
@@ -148,8 +176,8 @@ class SqliteSource(Source):
                 quoted(self._table),
                 layout.rowid,
                 layout.affinities,
-                span.after,
-                span.until,
+                layout.alias,
+                span,
                 texts,
             )
             with closing(columnar_frames(query, batch_rows, lambda: self._check_version(layout))) as frames:
@@ -175,7 +203,7 @@ class SqliteSource(Source):
             # a table of which every batch fails costs one batch more at each attempt
             patience = min(4 * patience, _MOST_PATIENCE)
 
-    def _by_row(self, layout: _Layout, span: _Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
+    def _by_row(self, layout: _Layout, span: Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
         query = self._query(layout, span)
         with self._connection() as connection:
             # the lock is held until the version was looked at
@@ -206,8 +234,8 @@ class SqliteSource(Source):
         with self._connection() as connection:
             columns = self._columns(connection)
             rowid = self._rowid(connection, columns)
-            key = self.spec.key
-            by_rowid = rowid is not None and (key is None or key == self._rowid_alias(connection))
+            key, alias = self.spec.key, self._rowid_alias(connection)
+            by_rowid = rowid is not None and (key is None or key == alias)
             plain_table = self._is_table(connection)
             affinities = self._affinities(connection, columns) if plain_table else {}
             columnar = (
@@ -219,24 +247,44 @@ class SqliteSource(Source):
             )
             identity = columns.index(key) if key is not None else len(columns) if by_rowid else None
             texts = self._first_texts(connection, affinities) if columnar else frozenset()
-        return _Layout(columns, affinities, rowid, by_rowid, identity, texts, columnar, version, address)
+        return _Layout(columns, affinities, rowid, alias, by_rowid, identity, texts, columnar, version, address)
 
-    def _spans(self, layout: _Layout, batch_rows: int, count: int) -> list[_Span]:
+    def _spans(self, layout: _Layout, batch_rows: int, count: int) -> list[Span]:
         assert layout.rowid is not None
-        spans: list[_Span] = []
+        spans: list[Span] = []
         with self._connection() as connection:
             rows = self._counted(connection)
             count = max(1, min(count, -(-rows // batch_rows)))
             after: int | None = None
             for _ in range(count - 1):
-                limits = rowid_limits(layout.rowid, after, None)
+                rest = Span(after).rows_of(quoted(self._table), layout.rowid)
                 (until,) = connection.execute(
-                    f"SELECT {layout.rowid} FROM {quoted(self._table)}{limits} ORDER BY {layout.rowid}"
-                    f" LIMIT 1 OFFSET {rows // count - 1}"
+                    f"SELECT {layout.rowid} FROM {rest} LIMIT 1 OFFSET {rows // count - 1}"
                 ).fetchone()
-                spans.append(_Span(after, until))
+                spans.append(Span(after, until))
                 after = until
-        return [*spans, _Span(after)]
+        return [*spans, Span(after)]
+
+    def _shared_out(self, layout: _Layout, stretches: Sequence[Stretch], count: int) -> list[Span]:
+        """Stretches of rowids in spans that are about equally long, however many rows lie in each."""
+        with self._connection() as connection:
+            (highest,) = connection.execute(f"SELECT max({layout.rowid}) FROM {quoted(self._table)}").fetchone()
+        left = [(first, min(last, highest)) for first, last in stretches if highest is not None and first <= highest]
+        length = max(1, -(-sum(last - first + 1 for first, last in left) // count))
+        spans: list[Span] = []
+        group: list[Stretch] = []
+        room = length
+        while left:
+            first, last = left.pop(0)
+            end = min(last, first + room - 1)
+            group.append((first, end))
+            room -= end - first + 1
+            if end < last:
+                left.insert(0, (end + 1, last))
+            if not room:
+                spans.append(_span_of(group))
+                group, room = [], length
+        return [*spans, _span_of(group)] if group else spans
 
     @property
     def _table(self) -> str:
@@ -300,19 +348,18 @@ class SqliteSource(Source):
         cursor = connection.execute(f"SELECT * FROM {quoted(self._table)} LIMIT 0")
         return self._check_columns(tuple(column[0] for column in cursor.description))
 
-    def _query(self, layout: _Layout, span: _Span | None = None) -> str:
+    def _query(self, layout: _Layout, span: Span | None = None) -> str:
         """The columns, and the rowid behind them where the rows are known by it."""
-        names = [quoted(name) for name in layout.columns]
-        order = [layout.rowid] if layout.rowid else []
-        limits = ""
+        table = quoted(self._table)
+        names = [f"{table}.{quoted(name)}" for name in layout.columns]
         if layout.by_rowid:
             assert layout.rowid is not None
-            names.append(layout.rowid)
-            if span is not None:
-                limits = rowid_limits(layout.rowid, span.after, span.until)
-        elif layout.identity is not None:
+            rows = (span or Span()).rows_of(table, layout.rowid)
+            return f"SELECT {', '.join(names)}, {table}.{layout.rowid} FROM {rows}"
+        order = [layout.rowid] if layout.rowid else []
+        if layout.identity is not None:
             order.insert(0, names[layout.identity])
-        query = f"SELECT {', '.join(names)} FROM {quoted(self._table)}{limits}"
+        query = f"SELECT {', '.join(names)} FROM {table}"
         return f"{query} ORDER BY {', '.join(order)}" if order else query
 
     def _rowid(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> str | None:
@@ -405,10 +452,9 @@ class SqliteSource(Source):
         return SourceError(f"SQLite cannot read it: {message}.", where=name, remedy="Check the file with `sqlite3`.")
 
 
-def _between(first: int, last: int, count: int) -> list[_Span]:
-    """A range of rowids, both ends included, in pieces that are equally long, however many rows lie in each."""
-    length = max(1, -(-(last - first + 1) // count))
-    return [_Span(start - 1, min(start + length - 1, last)) for start in range(first, last + 1, length)]
+def _span_of(stretches: list[Stretch]) -> Span:
+    (first, _), (_, last) = stretches[0], stretches[-1]
+    return Span(first - 1, last, tuple(stretches) if len(stretches) > 1 else None)
 
 
 def _header(path: Path, name: str) -> bytes:
@@ -428,8 +474,8 @@ def _holds_something(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _after(frame: pl.DataFrame, span: _Span) -> _Span:
-    return _Span(frame.item(frame.height - 1, frame.width - 1), span.until)
+def _after(frame: pl.DataFrame, span: Span) -> Span:
+    return replace(span, after=frame.item(frame.height - 1, frame.width - 1))
 
 
 def _texts(frame: pl.DataFrame, before: Collection[str]) -> frozenset[str]:

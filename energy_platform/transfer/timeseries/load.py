@@ -18,11 +18,14 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.failpoints import failpoint
+from energy_platform.sources.estate import SourceSpec
+from energy_platform.sources.opening import open_source
+from energy_platform.sources.stretches import Stretch
 from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import Digest, Stretch, meaning_of, widest_stretch
+from energy_platform.transfer.digests import Digest, meaning_of
 from energy_platform.transfer.mapping import DAY, REFUSED_SCHEMA, SOURCE, MappingRules
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
@@ -36,7 +39,8 @@ from energy_platform.transfer.options import (
 )
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
-from energy_platform.transfer.scanning import Scan, scan_source
+from energy_platform.transfer.scanning import remember, scan_meaning
+from energy_platform.transfer.scans import Scan
 from energy_platform.transfer.survey import retirement_warnings
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.judging import AccountsByDay, merged, refused_accounts
@@ -136,15 +140,19 @@ class _MeasurementLoad:
             with self._phase("reading"):
                 for position, spec in self.plan.present.items():
                     self.log(f"reading {spec.name}")
+                    source = open_source(spec)
+                    version = source.version()
                     staging.read(
                         spec,
                         position,
                         settings.batch_rows,
-                        between=self._stretch(scans.get(spec.name)),
+                        within=self._stretches(scans.get(spec.name)),
                         asset=self.asset,
                         progress=self.options.progress,
                     )
-            self.digests = {name: scanned.digests for name, scanned in scans.items()} or staging.digests
+                    if spec.name in staging.contents:
+                        scans[spec.name] = self._remembered(staging, spec, version, source.parts())
+            self.digests = {name: scanned.digests for name, scanned in scans.items()}
             self._note_clock_changes(rules)
             self._load(staging)
         return self.report
@@ -166,9 +174,16 @@ class _MeasurementLoad:
         with self._phase("reading"):
             for spec in self.plan.present.values():
                 self.log(f"looking for what has changed in {spec.name}")
-                batch_rows = self.platform.settings.batch_rows
-                scans[spec.name] = scan_source(self.estate, spec, self.platform.now, batch_rows)
+                scans[spec.name] = self.platform.scan(spec)
         return scans
+
+    def _remembered(self, staging: Staging, spec: SourceSpec, version: str, parts: pl.DataFrame | None) -> Scan:
+        """What a source that was read whole was found to hold, kept for the next load."""
+        meaning = scan_meaning(self.estate, spec, self.platform.now)
+        next_future, contents = staging.next_future.get(spec.name), staging.contents[spec.name]
+        scan = Scan(version, meaning, self.platform.now, next_future, contents, parts)
+        remember(self.estate, spec, scan, self.platform.scans_folder)
+        return scan
 
     def _days_to_stage(self, scans: Mapping[str, Scan]) -> DayRange | Collection[date] | None:
         """The days whose rows may have changed: the others are not even mapped."""
@@ -180,14 +195,9 @@ class _MeasurementLoad:
         self.staged = {day for day in held if self.plan.is_chosen(day)} - self.unchanged
         return self.staged
 
-    def _stretch(self, scanned: Scan | None) -> Stretch | None:
+    def _stretches(self, scanned: Scan | None) -> list[Stretch] | None:
         """Where the rows that are to be staged stand in a source; None: anywhere."""
-        if scanned is None:
-            return None
-        wanted: set[date | None] = {None, *self.staged}
-        found = [stretch for day, stretch in scanned.stretches.items() if day in wanted]
-        # an empty stretch where the source holds nothing of it
-        return widest_stretch(found) or (1, 0)
+        return scanned.contents.stretches({None, *self.staged}) if scanned is not None else None
 
     def _report_as_proven(self) -> LoadReport:
         chosen = list(self.plan.chosen_entries().values())
@@ -505,8 +515,7 @@ def days_with_data(platform: Platform) -> dict[str, list[date]]:
         if undated is not None and undated.facts.get("versions") == plan.versions:
             found = {date.fromisoformat(day) for day in undated.facts.get("days", [])}
         else:
-            batch_rows = platform.settings.batch_rows
-            scans = [scan_source(platform.estate, spec, platform.now, batch_rows) for spec in plan.present.values()]
+            scans = [platform.scan(spec) for spec in plan.present.values()]
             found = {day for scanned in scans for day in scanned.digests if day is not None}
         found |= {day for day, entry in plan.chosen_entries().items() if entry.rows or not entry.proven}
         days[plan.asset] = sorted(found)

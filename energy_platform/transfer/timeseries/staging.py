@@ -7,9 +7,9 @@ goes to temporary files, sorted by time, so that memory does not grow with the s
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
@@ -22,8 +22,9 @@ from energy_platform.domain.points import SERIES
 from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
+from energy_platform.sources.stretches import Stretch
 from energy_platform.transfer.concurrency import STREAMS, worked
-from energy_platform.transfer.digests import Digest, Stretch, add_digests, digests_by_day
+from energy_platform.transfer.digests import Contents, figures_of
 from energy_platform.transfer.mapping import (
     DAY,
     KEY,
@@ -34,6 +35,7 @@ from energy_platform.transfer.mapping import (
     accepted_and_refused,
     dated,
     map_batch,
+    next_future_time,
 )
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.temporary import new_folder
@@ -50,7 +52,8 @@ class _Part:
     rows_read: int
     accepted: list[pl.DataFrame]
     refused: list[pl.DataFrame]
-    digests: dict[date | None, Digest]
+    figures: pl.DataFrame | None
+    next_future: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Staging:
         contract: of the measurement.
         registry: the series met.
         refused: frame of `REFUSED_SCHEMA`: refused rows of the chosen days, and rows that fall on no day.
-        digests: by source and local day (None: rows that fall on none), chosen or not.
+        contents: of the sources that were read whole, by source; of all days, chosen or not.
+        next_future: the first time of theirs that lies in the future, by source; left out where none does.
     """
 
     def __init__(
@@ -85,7 +89,8 @@ class Staging:
     ) -> None:
         self.contract = cast(Measurement, rules.contract)
         self.registry = SeriesRegistry(self.contract, max_series)
-        self.digests: dict[str, dict[date | None, Digest]] = {}
+        self.contents: dict[str, Contents] = {}
+        self.next_future: dict[str, datetime] = {}
         self.rules = rules
         self._chosen = chosen
         self._chunk_rows = chunk_rows
@@ -117,20 +122,25 @@ class Staging:
         position: int,
         batch_rows: int,
         *,
-        between: Stretch | None = None,
+        within: Sequence[Stretch] | None = None,
         asset: str = "",
         progress: Progress | None = None,
     ) -> None:
-        """Read, map and stage all rows of a source, or those of a stretch of its order."""
+        """Read, map and stage all rows of a source, or those of stretches of its order."""
         source = open_source(spec)
         total = source.estimated_rows() if progress is not None else None
-        digests = self.digests.setdefault(spec.name, {})
+        contents = self.contents.setdefault(spec.name, Contents()) if within is None else None
         # rows of a text file may share a key, and then their places in the file say which came first
         in_order = spec.key is not None and spec.kind != "sqlite"
-        streams = source.streams(batch_rows, 1 if in_order else STREAMS, between)
-        for part in worked(streams, lambda raw: self._part(raw, spec, position)):
+        streams = source.streams(batch_rows, 1 if in_order else STREAMS, within)
+        counted = contents is not None
+        for part in worked(streams, lambda raw: self._part(raw, spec, position, counted=counted)):
             self._refused += part.refused
-            add_digests(digests, part.digests)
+            if contents is not None and part.figures is not None:
+                contents.add(part.figures)
+            if part.next_future is not None:
+                known = self.next_future.get(spec.name, part.next_future)
+                self.next_future[spec.name] = min(known, part.next_future)
             for rows in part.accepted:
                 self._add(rows)
             if progress is not None:
@@ -169,22 +179,24 @@ class Staging:
 
     # -- one record batch, in a thread of its stream -----------------------------------------------------------------
 
-    def _part(self, raw: pl.DataFrame, spec: SourceSpec, position: int) -> _Part:
-        rows_read = raw.height
+    def _part(self, raw: pl.DataFrame, spec: SourceSpec, position: int, *, counted: bool) -> _Part:
+        rows_read, whole = raw.height, raw
         accepted: list[pl.DataFrame] = []
         refused: list[pl.DataFrame] = []
-        digests: dict[date | None, Digest] = {}
+        days: pl.Series | None = None
         if spec.shape == "wide" or self._chosen is not None:
-            fallen_on = dated(raw, spec, self.rules)
-            digests = digests_by_day(raw, fallen_on)
-            if self._chosen is not None:
-                # what is not asked for is not even mapped
-                raw = raw.filter(fallen_on.to_frame().select(_is_chosen(self._chosen)).to_series())
+            days = dated(raw, spec, self.rules)
+        if days is not None and self._chosen is not None:
+            # what is not asked for is not even mapped
+            raw = raw.filter(days.to_frame().select(_is_chosen(self._chosen)).to_series())
         for batch in map_batch(raw, spec, position, self.rules):
-            if self._chosen is None and spec.shape != "wide":
-                digests = digests_by_day(raw, batch.get_column(DAY))
+            if days is None:
+                days = batch.get_column(DAY)
             self._split(batch, accepted, refused)
-        return _Part(rows_read, accepted, refused, digests)
+        if not counted or days is None:
+            return _Part(rows_read, accepted, refused, None, None)
+        next_future = next_future_time(whole, days, spec, self.rules)
+        return _Part(rows_read, accepted, refused, figures_of(whole, days), next_future)
 
     def _split(self, batch: pl.DataFrame, accepted: list[pl.DataFrame], refused: list[pl.DataFrame]) -> None:
         rows, not_accepted = accepted_and_refused(batch)
