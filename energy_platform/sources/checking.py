@@ -32,11 +32,11 @@ def check(estate: Estate) -> None:
     _check_files(estate)
     opened = [(spec, open_source(spec)) for spec in estate.sources]
     _check_tables(estate, opened)
-    columns = {spec.where: source.columns() for spec, source in opened}
-    resolved = [spec.resolved(columns[spec.where]) for spec, _ in opened]
+    columns = {_identity(spec): source.columns() for spec, source in opened}
+    resolved = [spec.resolved(columns[_identity(spec)]) for spec, _ in opened]
     for spec in resolved:
-        _check_named(spec, columns[spec.where])
-        _check_needed(spec, columns[spec.where])
+        _check_named(spec, columns[_identity(spec)])
+        _check_needed(spec, columns[_identity(spec)])
     _check_unnamed(resolved, columns)
 
 
@@ -127,13 +127,18 @@ def _check_needed(spec: SourceSpec, columns: tuple[str, ...]) -> None:
             )
 
 
-def _check_unnamed(specs: list[SourceSpec], columns: dict[str, tuple[str, ...]]) -> None:
+def _identity(spec: SourceSpec) -> tuple[str, str]:
+    # one entry of the estate file may stand for many files, and one file may stand in many entries
+    return spec.where, spec.name
+
+
+def _check_unnamed(specs: list[SourceSpec], columns: dict[tuple[str, str], tuple[str, ...]]) -> None:
     # one file may feed two targets: what either of them uses is known
     known: dict[str, set[str]] = defaultdict(set)
     for spec in specs:
         known[spec.name] |= {*spec.columns_used(), *spec.ignored, GROUP_COLUMN}
     for spec in specs:
-        unnamed = [column for column in columns[spec.where] if column not in known[spec.name]]
+        unnamed = [column for column in columns[_identity(spec)] if column not in known[spec.name]]
         if unnamed:
             raise EstateError(
                 f"{_these(unnamed, 'column', spec.name)} neither mapped nor ignored: {listed(unnamed)}.",

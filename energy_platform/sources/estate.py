@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
-from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from energy_platform.domain.contracts import Contract
+from energy_platform.domain.contracts import Column, Contract
 from energy_platform.domain.days import zone_of
 from energy_platform.domain.errors import EstateError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
-from energy_platform.sources.naming import listed, suggestion
+from energy_platform.domain.time_forms import Ambiguous
+from energy_platform.sources.estate_options import OptionReading
+from energy_platform.sources.estate_roles import RoleReading
+from energy_platform.sources.estate_values import kind_of
+from energy_platform.sources.globs import fitting_files, is_glob
+from energy_platform.sources.naming import suggestion
 from energy_platform.sources.open_questions import refuse_open_questions
 from energy_platform.sources.spec import Estate, Kind, Role, SourceSpec
 from energy_platform.sources.yaml_file import load_yaml
@@ -31,7 +35,10 @@ _SECTIONS = {
     "alerts": "alerts",
     "predictions": "predictions",
 }
-_TOP_LEVEL = ("estate", "timezone", "first_day", "last_day", "tenant", *_SECTIONS, "tables", "models", "ignore")
+_TOP_LEVEL = (
+    *("estate", "timezone", "ambiguous", "first_day", "last_day", "tenant"),
+    *(*_SECTIONS, "tables", "models", "ignore"),
+)
 _KINDS: tuple[Kind, ...] = ("sqlite", "csv", "json")
 _SHORT = {"building": "building_id", "sensor": "sensor_id", "meter": "meter_id", "tenant": "tenant_id"}
 
@@ -113,15 +120,8 @@ def role_name(target: str, column: str) -> str:
     return "tenant" if column == "tenant_id" else column
 
 
-class _Reading:
+class _Reading(RoleReading, OptionReading):
     """One reading of one estate file: turns plain YAML into an `Estate`, or says where it is wrong."""
-
-    def __init__(self, folder: Path, file: Path) -> None:
-        self.folder = folder
-        self.file = file
-
-    def fail(self, place: str, what: str, remedy: str) -> NoReturn:
-        raise EstateError(what, where=f"{self.file.name}: {place}" if place else self.file.name, remedy=remedy)
 
     def estate(self, content: Any) -> Estate:
         if content is None:
@@ -150,11 +150,11 @@ class _Reading:
                 "last_day", f"{last_day} lies before first_day, {first_day}.", "Swap them, or write `last_day: open`."
             )
         tenant_code, tenant_name = self.tenant(top.get("tenant", {"code": "default", "name": "Default"}))
-        sources = self.sources(top)
+        ignored = self.reasons(top.get("ignore", {}), "ignore")
+        sources = self.sources(top, ignored)
         models = self.models(top["models"]) if "models" in top else None
         if not sources and models is None:
             self.fail("", "No source is mapped.", f"Add readings, energy, alerts, tables or models. {_SAMPLE}")
-        ignored = self.reasons(top.get("ignore", {}), "ignore")
         self.contradictions(sources, ignored)
         return Estate(
             code=code,
@@ -170,57 +170,6 @@ class _Reading:
             ignored=ignored,
         )
 
-    # -- values of one kind ---------------------------------------------------------------------------------------
-
-    def mapping(self, value: Any, place: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            self.fail(place, f"A mapping must stand here, not {_kind_of(value)}.", "Write `name: value` lines.")
-        for key in value:
-            if not isinstance(key, str):
-                self.fail(place, f"The key {key!r} is no text.", f"Write it in quotes: '{key}'.")
-        return value
-
-    def known(self, value: Mapping[str, Any], names: Iterable[str], place: str) -> None:
-        options = list(names)
-        for key in value:
-            if key not in options:
-                self.fail(
-                    f"{place}.{key}" if place else key,
-                    f"The key {key!r} is unknown.",
-                    f"{suggestion(key, options)}Keys here are {', '.join(options)}.",
-                )
-
-    def text(self, value: Any, place: str, *, empty: bool = False) -> str:
-        if not isinstance(value, str):
-            self.fail(
-                place,
-                f"Text must stand here, not {_kind_of(value)}.",
-                "Write it in quotes." if _is_scalar(value) else "Write one word or name.",
-            )
-        if not value and not empty:
-            self.fail(place, "The text is empty.", "Write something.")
-        return value
-
-    def day(self, value: Any, place: str) -> date:
-        if isinstance(value, str):
-            try:
-                return date.fromisoformat(value)
-            except ValueError:
-                pass
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return value
-        options = "a day as YYYY-MM-DD" + (", or `open`" if place == "last_day" else "")
-        return self.fail(place, f"{value!r} is no day.", f"Write {options}.")
-
-    def reasons(self, value: Any, place: str) -> dict[str, str]:
-        if isinstance(value, list):
-            self.fail(place, "A list stands here.", "Write `name: reason` for each, so that people know why.")
-        found = self.mapping(value, place)
-        for name, reason in found.items():
-            if not isinstance(reason, str) or not reason.strip():
-                self.fail(f"{place}.{name}", "The reason is missing.", f"Write `{name}: why it is not loaded`.")
-        return dict(found)
-
     def tenant(self, value: Any) -> tuple[str, str]:
         given = self.mapping(value, "tenant")
         self.known(given, ("code", "name"), "tenant")
@@ -235,42 +184,26 @@ class _Reading:
             )
         return code, self.text(given["name"], "tenant.name") if "name" in given else code
 
-    def inside(self, value: Any, place: str) -> str:
-        """A relative path that stays below the folder, with forward slashes."""
-        given = self.text(value, place)
-        parts = PurePosixPath(given)
-        if parts.is_absolute() or ".." in parts.parts or "\\" in given or "\0" in given or str(parts) == ".":
-            self.fail(
-                place,
-                f"{given!r} does not name something inside of the folder.",
-                "Write the path from the estate's folder on, with forward slashes.",
-            )
-        return str(parts)
-
     # -- sources --------------------------------------------------------------------------------------------------
 
-    def sources(self, top: Mapping[str, Any]) -> tuple[SourceSpec, ...]:
+    def sources(self, top: Mapping[str, Any], ignored: Mapping[str, str]) -> tuple[SourceSpec, ...]:
         found: list[SourceSpec] = []
+        rule = self.ambiguous(top, "", "earliest")
         for section in top:
             if section in _SECTIONS:
                 entries = top[section]
                 if not isinstance(entries, list):
-                    self.fail(section, f"A list must stand here, not {_kind_of(entries)}.", "Begin each source with -.")
+                    self.fail(section, f"A list must stand here, not {kind_of(entries)}.", "Begin each source with -.")
                 contract = MEASUREMENTS[_SECTIONS[section]]
-                found += [
-                    self.source(entry, f"{section}[{position}]", section, contract)
-                    for position, entry in enumerate(entries)
-                ]
+                for position, entry in enumerate(entries):
+                    found += self.source(entry, f"{section}[{position}]", section, contract, rule, ignored)
             elif section == "tables":
                 for name, entry in self.mapping(top["tables"], "tables").items():
                     contract = self.table(name)
                     several = entry if isinstance(entry, list) else [entry]
-                    found += [
-                        self.source(
-                            one, f"tables.{name}[{i}]" if isinstance(entry, list) else f"tables.{name}", None, contract
-                        )
-                        for i, one in enumerate(several)
-                    ]
+                    for i, one in enumerate(several):
+                        place = f"tables.{name}[{i}]" if isinstance(entry, list) else f"tables.{name}"
+                        found += self.source(one, place, None, contract, rule, ignored)
         seen: dict[tuple[str, str], str] = {}
         for spec in found:
             earlier = seen.setdefault((spec.target, spec.name), spec.where)
@@ -294,29 +227,46 @@ class _Reading:
             )
         return TABLES[name]
 
-    def source(self, value: Any, place: str, section: str | None, contract: Contract) -> SourceSpec:
+    def source(
+        self,
+        value: Any,
+        place: str,
+        section: str | None,
+        contract: Contract,
+        rule: Ambiguous,
+        ignored: Mapping[str, str],
+    ) -> list[SourceSpec]:
+        """The sources of one entry: one for each file where it names several by a pattern."""
         given = self.mapping(value, place)
         kind = self.kind(given, place)
         role_names = self.role_names(section, contract)
         self.known(given, [*self.options(kind, section), *role_names], place)
-        file = self.inside(given[kind], f"{place}.{kind}")
+        files = self.files(given[kind], f"{place}.{kind}", ignored)
         table = at = None
-        name = file
         if kind == "sqlite":
             if "table" not in given:
                 self.fail(f"{place}.table", "This key is missing.", "Name the table or view that is read.")
             table = self.text(given["table"], f"{place}.table")
-            name = f"{file}/{table}"
         elif given.get("at") is not None:
             at = self.text(given["at"], f"{place}.at")
-            name = f"{file}/{at}"
         shape = given.get("shape", "long")
         if shape not in ("long", "wide"):  # a list, not a set: it may be anything
             self.fail(f"{place}.shape", f"{shape!r} is no shape.", "Write long or wide.")
+        values, value_roles = self.values(given.get("values", {}), f"{place}.values")
+
+        def role_of(role: str, column: str, file: str) -> Role:
+            return self.role(given[role], f"{place}.{role}", _column_of(contract, column), file)
+
+        roles = {column: role_of(role, column, files[0]) for role, column in role_names.items() if role in given}
+        named_by_file = [
+            (role, column)
+            for role, column in role_names.items()
+            if isinstance(given.get(role), dict) and given[role].get("from") == "name"
+        ]
         spec = SourceSpec(
-            name=unicodedata.normalize("NFC", name),
+            name=_name_of(files[0], table or at),
             kind=kind,
-            path=self.folder / file,
+            path=self.folder / files[0],
             target=contract.name,
             table=table,
             at=at,
@@ -324,20 +274,46 @@ class _Reading:
             encoding=self.encoding(given["encoding"], f"{place}.encoding") if "encoding" in given else None,
             separator=self.separator(given["separator"], f"{place}.separator") if "separator" in given else None,
             shape=shape,
-            roles={
-                column: self.role(given[role], f"{place}.{role}", column)
-                for role, column in role_names.items()
-                if role in given
-            },
+            roles=roles,
             extra=self.further(given.get("extra", {}), f"{place}.extra", contract),
-            values=self.values(given.get("values", {}), f"{place}.values"),
+            values=values,
             ignored=self.reasons(given.get("ignore", {}), f"{place}.ignore"),
             where=f"{self.file.name}: {place}",
+            layout=self.layout(given, place),
+            numbers=self.numbers(given, place),
+            missing=self.missing(given, place),
+            ambiguous=self.ambiguous(given, place, rule),
+            value_roles=value_roles,
         )
         if section is not None:
             self.complete(spec, place, section, contract)
         self.unambiguous(spec, place)
-        return spec
+        return [
+            spec,
+            *(
+                replace(
+                    spec,
+                    name=_name_of(file, table or at),
+                    path=self.folder / file,
+                    roles={**roles, **{column: role_of(role, column, file) for role, column in named_by_file}},
+                )
+                for file in files[1:]
+            ),
+        ]
+
+    def files(self, value: Any, place: str, ignored: Mapping[str, str]) -> list[str]:
+        """The files that an entry names, from the estate's folder on: one, or those that fit a pattern."""
+        given = self.inside(value, place)
+        if not is_glob(given) or (self.folder / given).exists():
+            return [given]
+        found = fitting_files(self.folder, given, ignored)
+        if not found:
+            self.fail(
+                place,
+                f"No file fits {given!r}.",
+                "Mend the pattern, or take the entry out until there is one: `**/` stands for any folders.",
+            )
+        return found
 
     def kind(self, given: Mapping[str, Any], place: str) -> Kind:
         kinds: list[Kind] = [kind for kind in _KINDS if kind in given]
@@ -352,55 +328,6 @@ class _Reading:
         if section is not None:
             return _ROLES[section]
         return {**{name: name for name in contract.column_names if name != "tenant_id"}, "tenant": "tenant_id"}
-
-    @staticmethod
-    def options(kind: Kind, section: str | None) -> list[str]:
-        names = [kind, "key", "ignore"]
-        names += {"sqlite": ["table"], "csv": ["encoding", "separator"], "json": ["at", "encoding"]}[kind]
-        if section == "readings":
-            names += ["shape", "values"]
-        if section in {"energy", None}:
-            names.append("extra")
-        return names
-
-    def role(self, value: Any, place: str, column: str) -> Role:
-        if isinstance(value, str):
-            return Role(column=value)
-        if not isinstance(value, dict):
-            self.fail(
-                place,
-                f"The name of a column must stand here, not {_kind_of(value)}.",
-                f"Write it in quotes, or {{const: {value}}} for a constant." if _is_scalar(value) else _ROLE_REMEDY,
-            )
-        given = self.mapping(value, place)
-        self.known(given, ("column", "map", "const", "from"), place)
-        if set(given) == {"const"}:
-            constant = given["const"]
-            if not _is_scalar(constant):
-                self.fail(f"{place}.const", f"A constant cannot be {_kind_of(constant)}.", "Write text or a number.")
-            return Role(constant=constant.isoformat() if isinstance(constant, date) else constant)
-        if set(given) == {"from"}:
-            if given["from"] != "sensor" or column != "building_id":
-                self.fail(
-                    place,
-                    "Only a building can be taken from another row, and only from its sensor.",
-                    "Write `building: {from: sensor}`.",
-                )
-            return Role(from_sensor=True)
-        if "column" not in given or not set(given) <= {"column", "map"}:
-            self.fail(place, f"The keys {listed(given)} do not go together.", _ROLE_REMEDY)
-        return Role(
-            column=self.text(given["column"], f"{place}.column", empty=True),
-            map=self.replacements(given.get("map", {}), f"{place}.map"),
-        )
-
-    def replacements(self, value: Any, place: str) -> dict[str, str]:
-        if not isinstance(value, dict):
-            self.fail(place, f"A mapping must stand here, not {_kind_of(value)}.", "Write `old: new` lines.")
-        for old, new in value.items():
-            if not _is_scalar(old) or not _is_scalar(new):
-                self.fail(f"{place}.{old}", f"{new!r} is no single value.", "Write `old: new`.")
-        return {_plain(old): _plain(new) for old, new in value.items()}
 
     def further(self, value: Any, place: str, contract: Contract) -> dict[str, str]:
         given = self.mapping(value, place)
@@ -419,26 +346,6 @@ class _Reading:
                 )
             self.text(column, f"{place}.{name}", empty=True)
         return dict(given)
-
-    def values(self, value: Any, place: str) -> dict[str, str]:
-        given = self.mapping(value, place)
-        return {column: self.text(kind, f"{place}.{column}") for column, kind in given.items()}
-
-    def encoding(self, value: Any, place: str) -> str:
-        name = self.text(value, place)
-        try:
-            codec = codecs.lookup(name)
-            "a".encode(codec.name)
-        except (LookupError, UnicodeError, ValueError):
-            self.fail(place, f"The encoding {name!r} is unknown.", "Write e.g. utf-8, utf-16, cp949, cp1252.")
-        return codec.name
-
-    def separator(self, value: Any, place: str) -> str:
-        given = self.text(value, place)
-        separator = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(given, given)
-        if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
-            self.fail(place, f"{given!r} cannot separate columns.", "Write one character, or tab.")
-        return separator
 
     def complete(self, spec: SourceSpec, place: str, section: str, contract: Contract) -> None:
         """A source of a measurement has every role without which no row could be loaded."""
@@ -475,6 +382,13 @@ class _Reading:
             )
 
     def unambiguous(self, spec: SourceSpec, place: str) -> None:
+        with_unit = [role for role in (spec.roles.get("value"), *spec.value_roles.values()) if role and role.unit]
+        if with_unit and "unit" in spec.roles and spec.target not in TABLES:
+            self.fail(
+                f"{place}.unit",
+                f"The values are said to be in {with_unit[0].unit}, and here stands another word for their unit.",
+                "Remove one of the two; a column of units that is not needed goes under `ignore:`.",
+            )
         if spec.extra and "attributes" in spec.roles:
             self.fail(f"{place}.extra", "`attributes` is mapped as a whole beside it.", "Remove one of the two.")
         used = spec.columns_used()
@@ -504,27 +418,12 @@ class _Reading:
                 )
 
 
-_ROLE_REMEDY = "Write the name of a column, {const: value} or {column: name, map: {old: new}}."
+def _column_of(contract: Contract, name: str) -> Column:
+    """A column of the target; what a reading says of its sensor stands in none."""
+    if name in contract.column_names:
+        return contract.column(name)
+    return Column(name, "integer" if name == "floor" else "text")
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | date)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
-
-
-def _kind_of(value: Any) -> str:
-    kinds: list[tuple[Callable[[Any], bool], str]] = [
-        (lambda v: v is None, "nothing"),
-        (lambda v: isinstance(v, bool), f"the flag {str(value).lower()}"),
-        (lambda v: isinstance(v, int | float), f"the number {value}"),
-        (lambda v: isinstance(v, date), f"the day {value}"),
-        (lambda v: isinstance(v, str), f"the text {value!r}"),
-        (lambda v: isinstance(v, list), "a list"),
-        (lambda v: isinstance(v, dict), "a mapping"),
-    ]
-    return next((name for test, name in kinds if test(value)), type(value).__name__)
+def _name_of(file: str, inside: str | None) -> str:
+    return unicodedata.normalize("NFC", file if inside is None else f"{file}/{inside}")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from energy_platform.domain.errors import EstateError
+from energy_platform.domain.time_forms import TimeForm
 from energy_platform.sources.estate import Role, read_estate
+from energy_platform.sources.spec import CsvLayout, NumberForm
 
 HEAD = "estate: e\ntimezone: Asia/Seoul\nfirst_day: 2023-01-01\n"
 READING = "readings:\n  - {csv: a.csv, time: t, building: b, sensor: s, value: v}\n"
@@ -295,7 +297,61 @@ def test_what_is_wrong_is_named(tmp_path, text, where, what, remedy):
         ("csv: a.csv, time: {column: t, map: [1]}", ".time.map", "A mapping", ""),
         ("csv: a.csv, time: {column: t, map: {a: [b]}}", ".time.map.a", "no single value", ""),
         ("csv: a.csv, time: {from: sensor}", ".time", "Only a building", ""),
-        ("csv: a.csv, building: {from: name}", ".building", "Only a building", ""),
+        ("csv: a.csv, building: {from: name}", ".building.pattern", "missing", "pattern"),
+        ("csv: a.csv, building: {from: mail}", ".building", "Only a building", "{from: name, pattern: …}"),
+        ("csv: a.csv, value: {from: name, pattern: '(x)'}", ".value", "Only a building", ""),
+        ("csv: a.csv, building: {from: name, pattern: '(x'}", ".building.pattern", "no regular expression", ""),
+        ("csv: a.csv, building: {from: name, pattern: 'x'}", ".building.pattern", "has no group", "brackets"),
+        (
+            "csv: a.csv, building: {from: name, pattern: '(x)'}",
+            ".building.pattern",
+            "finds nothing in 'a.csv'",
+            "ignore",
+        ),
+        ("csv: 'a*.csv', time: t", ".csv", "No file fits 'a*.csv'", "**/"),
+        ("csv: a.csv, header: no", ".header", "not the text 'no'", "true or false"),
+        ("csv: a.csv, header: false", ".columns", "needs `columns:`", ""),
+        ("csv: a.csv, columns: [a]", ".columns", "The header names", "header: false"),
+        ("csv: a.csv, header: false, columns: a", ".columns", "A list must stand", ""),
+        ("csv: a.csv, header: false, columns: [a, a]", ".columns", "named twice: 'a'", ""),
+        ("csv: a.csv, header: false, columns: [[a]]", ".columns[0]", "not a list", "quotes"),
+        ("csv: a.csv, header: false, columns: [a], units_row: true", ".units_row", "below a header", "skip_rows"),
+        ("csv: a.csv, comment: ''", ".comment", "empty", ""),
+        ("csv: a.csv, comment: '\"'", ".comment", "cannot begin a comment", "'#'"),
+        ("csv: a.csv, skip_rows: -1", ".skip_rows", "no number of lines", ""),
+        ("csv: a.csv, skip_rows: true", ".skip_rows", "no number of lines", ""),
+        ("csv: a.csv, decimal: ;", ".decimal", "before a fraction", "','"),
+        ("csv: a.csv, thousands: '.'", ".thousands", "'.' stands before the fraction", "decimal"),
+        ("csv: a.csv, thousands: '..'", ".thousands", "between thousands", "one character"),
+        ("csv: a.csv, thousands: 0", ".thousands", "between thousands", ""),
+        ("csv: a.csv, thousands: '0'", ".thousands", "between thousands", ""),
+        ("csv: a.csv, thousands: '-'", ".thousands", "is a sign", ""),
+        ("csv: a.csv, missing: {a: b}", ".missing", "not a mapping", ""),
+        ("csv: a.csv, missing: [[a]]", ".missing[0]", "not a list", ""),
+        ("csv: a.csv, ambiguous: later", ".ambiguous", "'later' is none of earliest, latest", "'latest'"),
+        ("sqlite: a.db, table: t, header: false", ".header", "unknown", ""),
+        ("csv: a.csv, time: {column: t, unit: min}", ".time.unit", "none of s, ms, us, ns", ""),
+        ("csv: a.csv, time: {column: t, unit: s, format: '%Y'}", ".time", "unit and format stand side by side", ""),
+        ("csv: a.csv, time: {column: t, format: '%H:%M'}", ".time.format", "it has no year", "%d.%m.%Y"),
+        ("csv: a.csv, time: {column: t, format: '%Y-%m-%d %Q'}", ".time.format", "%Q is unknown", ""),
+        ("csv: a.csv, time: {column: t, order: year_first}", ".time.order", "none of day_first, month_first", ""),
+        ("csv: a.csv, time: {date: d}", ".time.time", "missing", "{date: column, time: column}"),
+        ("csv: a.csv, time: {date: d, time: c, column: t}", ".time", "do not go together", ""),
+        ("csv: a.csv, time: {date: d, time: c, unit: s}", ".time", "do not go together", ""),
+        ("csv: a.csv, building: {column: b, format: '%Y'}", ".building.format", "unknown", ""),
+        ("csv: a.csv, building: {column: b, unit: W}", ".building.unit", "unknown", ""),
+        ("csv: a.csv, value: {column: v, unit: lux}", ".value.unit", "The unit 'lux' is unknown", "W, kW, MW"),
+        ("csv: a.csv, value: {column: v, unit: mW}", ".value.unit", "The unit 'mW' is unknown", ""),
+        ("csv: a.csv, confidence: {column: v, unit: W}", ".confidence.unit", "confidence has no unit", "Leave it out"),
+        ("csv: a.csv, value: {column: v, strip: '5'}", ".value.strip", "taken off a number", "°C"),
+        (
+            "csv: a.csv, time: t, building: b, sensor: s, value: {column: v, unit: F}, unit: u",
+            ".unit",
+            "said to be in °F",
+            "ignore",
+        ),
+        ("csv: a.csv, shape: wide, values: {a: {unit: F}}", ".values.a.type", "missing", "sensor type"),
+        ("csv: a.csv, shape: wide, values: {a: {type: x, units: F}}", ".values.a.units", "unknown", "'unit'"),
         ("csv: a.csv, time: t, building: {from: sensor}, value: v", ".sensor", "missing", ""),
         ("csv: a.csv, key: 5, time: t", ".key", "not the number 5", "quotes"),
         ("csv: a.csv, shape: tall", ".shape", "'tall' is no shape", "long or wide"),
@@ -344,3 +400,94 @@ def test_bytes_that_are_no_utf8(tmp_path):
     (tmp_path / "estate.yaml").write_bytes("estate: e # 에너지".encode("cp949"))
     with pytest.raises(EstateError, match="no valid YAML"):
         read_estate(tmp_path)
+
+
+def test_how_a_file_is_written(tmp_path):
+    estate = read(
+        tmp_path,
+        HEAD
+        + """ambiguous: latest
+readings:
+  - csv: a.csv
+    header: false
+    columns: [day, clock, b, s, v, 7]
+    comment: "#"
+    skip_rows: 3
+    encoding: utf-16
+    separator: pipe
+    decimal: ","
+    thousands: "\\u00a0"
+    missing: [NA, -999, " - ", NA]
+    time: {date: day, time: clock, format: "%d.%m.%Y %H:%M"}
+    building: b
+    sensor: s
+    value: {column: v, unit: f, strip: [°F, ℉]}
+    ignore: {"7": why}
+  - {csv: b.csv, units_row: true, ambiguous: quarantine, time: {column: t, unit: ms}, building: b, shape: wide,
+     missing: "-", values: {kw: power, f: {type: temperature, unit: F, strip: °F}}}
+energy:
+  - {csv: c.csv, time: {column: t, order: day_first}, building: b, power_kw: {column: w, unit: W}}
+tables:
+  billing: {csv: d.csv, period_start: {column: p, format: "%Y%m%d"}, energy_kwh: {column: e, unit: MWh}}
+""",
+    )
+    first, second, third, fourth = estate.sources
+    columns = ("day", "clock", "b", "s", "v", "7")
+    assert first.layout == CsvLayout(header=False, columns=columns, comment="#", skip_rows=3)
+    assert (first.encoding, first.separator, first.numbers) == ("utf-16", "|", NumberForm(",", " "))
+    assert first.missing == ("NA", "-999", "-")
+    assert first.roles["time"] == Role(column="day", clock="clock", time=TimeForm(format="%d.%m.%Y %H:%M"))
+    assert first.roles["value"] == Role(column="v", unit="°F", strip=("°F", "℉"))
+    assert first.columns_used() == {"day": "time", "clock": "time", "b": "building_id", "s": "sensor_id", "v": "value"}
+    assert [spec.ambiguous for spec in estate.sources] == ["latest", "quarantine", "latest", "latest"]
+    assert second.roles["time"] == Role(column="t", time=TimeForm(unit="ms"))
+    assert second.layout == CsvLayout(units_row=True)
+    assert second.missing == ("-",)
+    assert second.values == {"kw": "power", "f": "temperature"}
+    assert second.value_roles == {"f": Role(column="f", unit="°F", strip=("°F",))}
+    assert third.roles["time"].time == TimeForm(order="day_first")
+    assert third.roles["power_kw"] == Role(column="w", unit="W")
+    assert fourth.roles["period_start"].time == TimeForm(format="%Y%m%d")
+    assert fourth.roles["energy_kwh"].unit == "MWh"
+
+
+def test_a_pattern_stands_for_every_file_that_fits(tmp_path):
+    for name in (
+        "m/b_A1.csv",
+        "m/b_강남.csv",
+        "m/b_old.csv",
+        "m/.b_hidden.csv",
+        "m/deep/b_C.csv",
+        "m/b_A1.txt",
+        "b_0.csv",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("")
+    entry = "time: t, building: {from: name, pattern: 'b_(.+)\\.csv$'}, power_kw: p"
+
+    def found(pattern: str) -> dict[str, object]:
+        text = HEAD + f"energy:\n  - {{csv: '{pattern}', {entry}}}\nignore: {{m/b_old.csv: broken, deeper/: old}}\n"
+        specs = read(tmp_path, text).sources
+        assert all(spec.path == tmp_path / spec.name for spec in specs)
+        assert {spec.where for spec in specs} == {"estate.yaml: energy[0]"}
+        return {spec.name: spec.roles["building_id"].constant for spec in specs}
+
+    assert found("m/*.csv") == {"m/b_A1.csv": "A1", "m/b_강남.csv": "강남"}
+    assert list(found("m/*.csv")) == ["m/b_A1.csv", "m/b_강남.csv"]
+    assert found("**/b_*.csv") == {"b_0.csv": "0", "m/b_A1.csv": "A1", "m/b_강남.csv": "강남", "m/deep/b_C.csv": "C"}
+    assert found("*/*/b_[A-C].csv") == {"m/deep/b_C.csv": "C"}
+    assert found("m/b_[!A]?.csv") == {"m/b_강남.csv": "강남"}
+    (tmp_path / "m" / "b_new.csv").write_text("")
+    assert found("m/b_n*.csv") == {"m/b_new.csv": "new"}
+    # a file may be called so by itself
+    (tmp_path / "b_[x].csv").write_text("")
+    assert found("b_[x].csv") == {"b_[x].csv": "[x]"}
+    (tmp_path / "m" / "x1.csv").write_text("")
+    with pytest.raises(EstateError, match=r"'m/x1.csv'") as caught:
+        found("m/*1.csv")
+    assert caught.value.where == "estate.yaml: energy[0].building.pattern"
+    with pytest.raises(EstateError, match="stands here, and in"):
+        read(
+            tmp_path,
+            HEAD + f"energy:\n  - {{csv: 'm/b_A*.csv', {entry}}}\n  - {{csv: m/b_A1.csv, {entry}}}\n",
+        )
