@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +16,16 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_platform.cli.inspect import Timezone, prepare_estate
-from energy_platform.cli.opening import Directory, EstateFile, ReportFile, settings_for, started
+from energy_platform.cli.opening import (
+    Directory,
+    EstateFile,
+    HtmlFile,
+    ReportFile,
+    check_report_file,
+    settings_for,
+    started,
+    write_reports,
+)
 from energy_platform.cli.terminal import bars, terminal
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import UsageError
@@ -47,6 +54,7 @@ def migrate(
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local day, included.")
     ] = None,
     report_file: ReportFile = None,
+    html_file: HtmlFile = None,
     max_error_ratio: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of refused rows of one source above which the run stops.")
     ] = 0.01,
@@ -64,20 +72,23 @@ def migrate(
     """
     began = time.monotonic()
     chosen = _chosen_days(first, last)
-    _check_report_file(report_file)
+    check_report_file(report_file)
+    check_report_file(html_file)
     console = terminal()
     settings = prepare_estate(settings_for(directory, estate_file), console, timezone)
     settings, estate = started(settings, say=console.print)
     run = MigrationRun(settings, estate)
     with _platform(settings, estate) as platform:
+        from energy_platform.transfer.details import details_of
         from energy_platform.transfer.report import report_of
 
         run.execute(platform, chosen, max_error_ratio=max_error_ratio, max_series=max_series, force=force)
         report = report_of(platform, chosen, time.monotonic() - began)
         new_partitions = _partitions_of_runs(platform, run.run_ids)
+        details = details_of(platform, chosen) if html_file is not None else None
     report["proved"] = report["proved"] and not run.failures
-    if report_file is not None:
-        report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    report |= {"phases": run.phases, "failures": run.failures}
+    write_reports(report, report_file, html_file, details)
     print_report(console, report, run, new_partitions)
     _print_places(console, settings)
     if not report["proved"]:
@@ -94,16 +105,6 @@ def _chosen_days(first: datetime | None, last: datetime | None) -> DayRange | No
             f"{days.first} is later than {days.last}.", where="--from, --to", remedy="Give the earlier day first."
         )
     return days
-
-
-def _check_report_file(path: Path | None) -> None:
-    """A report that cannot be written is noticed before the work, not after it."""
-    if path is None:
-        return
-    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise UsageError(
-            "The report cannot be written there.", where=str(path), remedy="Name a file in a folder of yours."
-        )
 
 
 @contextmanager
@@ -143,12 +144,14 @@ class MigrationRun:
         import dagster as dg
 
         from energy_platform.definitions import build_definitions
+        from energy_platform.defs.launching import give_up_dead_runs, process_tags
         from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
         from energy_platform.defs.resources import LoadLimits
         from energy_platform.transfer.progress import listening
 
         job = build_definitions(self.settings).resolve_job_def(JOB)
         with dg.DagsterInstance.get() as instance, bars() as shown, listening(shown):
+            give_up_dead_runs(instance)
             with shown.working("looking for what has changed"):
                 days = self._days_to_load(platform, instance, chosen, force=force)
             keys = {"/".join(key.path): key for key in job.asset_layer.executable_asset_keys}
@@ -174,7 +177,8 @@ class MigrationRun:
                     run_id=run_id,
                     raise_on_error=False,
                     asset_selection=[keys[asset] for asset in able],
-                    tags={RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {},
+                    tags=process_tags()
+                    | ({RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {}),
                 )
                 failed = {key for asset, key in keys.items() if asset in self.failures}
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from energy_platform.domain.errors import UsageError
 from energy_platform.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from energy_platform.sources.estate import Estate
     from energy_platform.transfer.context import Platform
+    from energy_platform.transfer.details import Details
 
 Directory = Annotated[
     Path | None, typer.Argument(help="Folder of the estate; without it, the setting ENERGY_ESTATE (data/).")
@@ -23,6 +27,9 @@ EstateFile = Annotated[
     Path | None, typer.Option("--estate", help="The estate file, where it is not estate.yaml in the folder.")
 ]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the report as JSON to this file.")]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", help="Write the report as one page of HTML, with plots, to this file.")
+]
 
 
 def settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
@@ -33,6 +40,26 @@ def settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
     if estate_file is not None:
         settings = settings.model_copy(update={"estate_file": estate_file})
     return settings
+
+
+def check_report_file(path: Path | None) -> None:
+    """A report that cannot be written is noticed before the work, not after it."""
+    if path is None:
+        return
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UsageError(
+            "The report cannot be written there.", where=str(path), remedy="Name a file in a folder of yours."
+        )
+
+
+def write_reports(facts: Mapping[str, Any], report: Path | None, html: Path | None, details: Details | None) -> None:
+    """Write the facts of a run to the files that were asked for: JSON, and a page of HTML with these details."""
+    if report is not None:
+        report.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if html is not None and details is not None:
+        from energy_platform.transfer.page import page_of
+
+        html.write_text(page_of(facts, details), encoding="utf-8")
 
 
 def started(settings: Settings, say: Callable[[str], None] = print) -> tuple[Settings, Estate]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from energy_platform.cli.opening import Directory, EstateFile, ReportFile, opened
+from energy_platform.cli.opening import (
+    Directory,
+    EstateFile,
+    HtmlFile,
+    ReportFile,
+    check_report_file,
+    opened,
+    write_reports,
+)
 from energy_platform.cli.terminal import bars, terminal
 
 if TYPE_CHECKING:
@@ -19,21 +26,26 @@ if TYPE_CHECKING:
 LISTED = 10
 
 
-def verify(directory: Directory = None, estate: EstateFile = None, report: ReportFile = None) -> None:
+def verify(
+    directory: Directory = None, estate: EstateFile = None, report: ReportFile = None, html: HtmlFile = None
+) -> None:
     """Compare every source with every target again: go (exit 0) or no-go (exit 1).
 
     Nothing is written but the verdicts in the ledger: what differs is marked unproven, and the next `migrate` loads it
     again. Points that no source accounts for are listed by `energy-platform repair`.
     """
+    from energy_platform.transfer.details import details_of
     from energy_platform.transfer.verify import verify as verify_estate
 
+    check_report_file(report)
+    check_report_file(html)
     console = terminal()
     with opened(directory, estate) as platform:
         with bars() as drawn, drawn.working("verifying"):
             result = verify_estate(platform, progress=drawn)
         facts = report_facts(platform, result)
-    if report is not None:
-        report.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        details = details_of(platform) if html is not None else None
+    write_reports(facts, report, html, details)
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow]: {warning}")
     if result.proved:
