@@ -101,11 +101,10 @@ def prepare_estate(settings: Settings, console: Console, timezone: str | None = 
     console.print(f"The folder had no estate file. Written: {file}", highlight=False, soft_wrap=True)
     if not proposal.is_certain:
         raise EstateError(
-            f"{_questions(proposal)}:"
-            + "".join(f"\n  {question.where}: {question.what}\n    {question.how}" for question in proposal.questions)
-            + "\n",
+            f"{_questions(proposal)}.",
             where=str(file),
-            remedy="Answer them in that file, and run it again.",
+            remedy="Answer in that file, and run it again:"
+            + "".join(f"\n  {question.where}: {question.what}\n    {question.how}" for question in proposal.questions),
         )
     return settings
 

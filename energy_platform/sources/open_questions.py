@@ -26,9 +26,9 @@ def refuse_open_questions(content: Any, file: Path) -> None:
     listed = "".join(f"\n  {place}: {' or '.join(value[len(OPEN) :].split(_BETWEEN))}" for place, value in found)
     count = "A question is open" if len(found) == 1 else f"{len(found)} questions are open"
     raise EstateError(
-        f"{count}:{listed}\n",
+        f"{count}.",
         where=str(file),
-        remedy="Write the answer in the place of each value that begins with a question mark.",
+        remedy=f"Write the answer in the place of each value that begins with a question mark:{listed}",
     )
 
 

@@ -25,6 +25,8 @@ from energy_platform.sources.spec import GROUP_COLUMN
 _CONTRACT_OF = {"readings": "sensor_data", "energy": "energy_consumption"}
 #: A whole building that draws less is not measured in watts, one that draws more perhaps not in kilowatts.
 _SURELY_KILOWATTS, _HARDLY_KILOWATTS = 100.0, 5_000.0
+#: Numbers that never fall are a counter's, where there are more different ones.
+_COUNTS_ON = 5
 #: Weather in °C does not lie above that in the middle of a year.
 _WARMEST_MIDDLE_C = 45.0
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
@@ -300,14 +302,14 @@ def _two_columns(builder: _Builder, match: Match) -> None:
 
 def _power(builder: _Builder, column: Column) -> dict[str, Any]:
     unit = column.unit
-    if (column.rises and column.distinct > 3) or fit(taken_apart(column.name), COUNTER_WORDS) >= 2:
+    if unit is not None and unit.quantity == "power":
+        return {} if unit.canonical else {"unit": unit.name}
+    if (column.rises and column.distinct > _COUNTS_ON) or fit(taken_apart(column.name), COUNTER_WORDS) >= 2:
         builder.ask(
             f"Is {column.name!r} a counter that goes on, or what each interval used? It looks like a counter.",
             "Write the unit of power as `unit: kW` where it is power; otherwise put the column under `extra:`.",
         )
         return {"unit": open_question("kW")}
-    if unit is not None and unit.quantity == "power":
-        return {} if unit.canonical else {"unit": unit.name}
     if unit is not None and unit.quantity == "energy":
         power = unit.name.removesuffix("h")
         builder.ask(
