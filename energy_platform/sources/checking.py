@@ -81,6 +81,7 @@ def _check_tables(estate: Estate, opened: list[tuple[SourceSpec, Source]]) -> No
                     where=f"{spec.where}.table",
                     remedy=f"{suggestion(spec.table or '', there[spec.path])}Tables are {listed(there[spec.path])}.",
                 )
+    _check_views(opened)
     unnamed = [
         name
         for path, tables in there.items()
@@ -93,6 +94,28 @@ def _check_tables(estate: Estate, opened: list[tuple[SourceSpec, Source]]) -> No
             where=estate.file.name,
             remedy=f'Map it, or say under `ignore:` why it is not loaded: `"{unnamed[0]}": reason`.',
         )
+
+
+def _check_views(opened: list[tuple[SourceSpec, Source]]) -> None:
+    """No row is loaded by its table, and by a view of that table too."""
+    from energy_platform.sources.sqlite.reader import SqliteSource
+
+    mapped: dict[tuple[Path, str, str], SourceSpec] = {}
+    for spec, _ in opened:
+        if spec.kind == "sqlite":
+            mapped[spec.path, spec.target, spec.table or ""] = spec
+    for spec, source in opened:
+        if not isinstance(source, SqliteSource):
+            continue
+        for table in sorted(source.tables_behind() - {spec.table}):
+            beside = mapped.get((spec.path, spec.target, table))
+            if beside is not None:
+                raise EstateError(
+                    f"{spec.table!r} is a view of {table!r}, which is mapped in {beside.where}: "
+                    "the same rows would be loaded twice.",
+                    where=f"{spec.where}.table",
+                    remedy="Map one of the two, and say under `ignore:` why the other is not loaded.",
+                )
 
 
 def _check_named(spec: SourceSpec, columns: tuple[str, ...]) -> None:

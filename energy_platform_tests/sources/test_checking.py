@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from energy_platform.domain.errors import EstateError, SourceError, SourceMissingError
+from energy_platform.domain.errors import EnergyPlatformError, EstateError, SourceError, SourceMissingError
 from energy_platform.sources.estate import check_estate, read_estate
 from energy_platform.sources.opening import open_source
 
@@ -22,7 +22,7 @@ def estate_of(folder: Path, text: str):
     return read_estate(folder)
 
 
-def refused(folder: Path, text: str, kind: type[Exception] = EstateError):
+def refused(folder: Path, text: str, kind: type[EnergyPlatformError] = EstateError):
     with pytest.raises(kind) as caught:
         check_estate(estate_of(folder, text))
     assert caught.value.remedy
@@ -185,3 +185,58 @@ def test_keys_of_a_json_file_beside_the_array_are_free(tmp_path):
     check_estate(estate_of(tmp_path, text))
     assert "'x.y'" in refused(tmp_path, text.replace(", minimum: x.y", "")).what
     assert "no 'sensor'" in refused(tmp_path, text.replace("at: sensors", "at: sensor"), SourceError).what
+
+
+def test_a_view_beside_its_table_would_load_rows_twice(tmp_path):
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.executescript(
+        """CREATE TABLE r (t, b, s, v); CREATE TABLE other (t, b, s, v);
+        CREATE VIEW latest AS SELECT * FROM r WHERE t > 1;
+        CREATE VIEW "order" AS SELECT t, b, s, v FROM latest UNION ALL SELECT * FROM other;"""
+    )
+    connection.close()
+
+    def mapped(*tables: str, ignored: str = "") -> str:
+        entries = "".join(
+            f'  - {{sqlite: a.db, table: "{name}", time: t, building: b, sensor: s, value: v}}\n' for name in tables
+        )
+        return f"readings:\n{entries}ignore: {{{ignored}}}\n"
+
+    error = refused(tmp_path, mapped("latest", "r"))
+    assert error.what == (
+        "'latest' is a view of 'r', which is mapped in estate.yaml: readings[1]: the same rows would be loaded twice."
+    )
+    assert error.where == "estate.yaml: readings[0].table"
+    assert "say under `ignore:` why" in (error.remedy or "")
+    assert "'order' is a view of 'other'" in refused(tmp_path, mapped("order", "other")).what
+    assert "'order' is a view of 'latest'" in refused(tmp_path, mapped("latest", "order")).what
+    check_estate(estate_of(tmp_path, mapped("r", "other", ignored="a.db/latest: of r, a.db/order: of both")))
+    check_estate(estate_of(tmp_path, mapped("order", ignored="a.db/latest: x, a.db/r: x, a.db/other: x")))
+    # another target is fed by what a view makes of the rows
+    two = mapped("r", ignored="a.db/order: x, a.db/other: x")
+    check_estate(
+        estate_of(tmp_path, two + "tables:\n  sensors: {sqlite: a.db, table: latest, sensor_id: s, building_id: b, "
+                  "ignore: {t: x, v: x}}\n")
+    )  # fmt: skip
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.executescript("DROP TABLE other;")
+    connection.close()
+    broken = refused(tmp_path, mapped("r", "order", ignored="a.db/latest: x"), SourceError)
+    assert "no such table" in broken.what
+
+
+def test_a_pattern_of_files_is_checked_file_by_file(folder):
+    (folder / "m").mkdir()
+    (folder / "m" / "b1.csv").write_text("t,v\n1,2\n")
+    (folder / "m" / "b2.csv").write_text("t,v\n1,2\n")
+    text = CSV + "energy:\n  - {csv: 'm/*.csv', time: t, building: {from: name, pattern: '(b.)'}, power_kw: v}\n"
+    check_estate(estate_of(folder, text))
+    (folder / "m" / "b2.csv").write_text("t,w\n1,2\n")
+    error = refused(folder, text)
+    assert error.what == "There is no column 'v' in m/b2.csv."
+    (folder / "m" / "b2.csv").write_text("t,v,w\n1,2,3\n")
+    assert refused(folder, text).what == "A column of m/b2.csv is neither mapped nor ignored: 'w'."
+    (folder / "m" / "b2.txt").write_text("t,v\n")
+    check_estate(
+        estate_of(folder, text.replace("power_kw: v", "power_kw: v, ignore: {w: why}") + "ignore: {m/b2.txt: old}")
+    )

@@ -35,6 +35,7 @@ from energy_platform.sources.sqlite.columnar import (
     quoted,
 )
 from energy_platform.sources.sqlite.pages import leaf_pages
+from energy_platform.sources.sqlite.views import tables_behind
 from energy_platform.sources.stretches import Stretch
 
 _MAGIC = b"SQLite format 3\0"
@@ -97,6 +98,11 @@ class SqliteSource(Source):
         """Every table and view of the file, without SQLite's own."""
         with self._connection() as connection:
             return self._tables(connection)
+
+    def tables_behind(self) -> frozenset[str]:
+        """The tables and views whose rows it shows, itself included."""
+        with self._connection() as connection:
+            return tables_behind(connection, self._table)
 
     def row_count(self) -> int:
         """How many rows there are."""
