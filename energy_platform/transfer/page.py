@@ -33,21 +33,22 @@ p { margin: 4px 0 12px; color: var(--soft); } p.plain { color: var(--ink); }
 .verdict { border-left: 8px solid var(--good); } .verdict.no { border-left-color: var(--bad); }
 .verdict strong { font-size: 20px; color: var(--good); } .verdict.no strong { color: var(--bad); }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 14px; }
-.tile { background: var(--shade); border-radius: 6px; padding: 10px 16px; min-width: 130px; }
+.tile { background: var(--shade); border-radius: 6px; padding: 10px 14px; min-width: 112px; }
 .tile b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; color: var(--soft); font-weight: 600; } th.n, td.n { text-align: right; }
 th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
+td.n { font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; min-width: 230px; }
 tr:last-child td { border-bottom: 0; }
 code { font: 12.5px ui-monospace, monospace; } .yes { color: var(--good); } .no-go { color: var(--bad); }
 svg { display: block; } svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 .good { fill: var(--good); } .twice { fill: var(--twice); } .bad { fill: var(--bad); } .blue { fill: var(--blue); }
 .legend span { display: inline-block; margin-right: 16px; font-size: 13px; color: var(--soft); }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
+details { margin: 6px 0; } summary { cursor: pointer; }
 ul { margin: 4px 0; padding-left: 20px; } li { overflow-wrap: anywhere; }
-footer { color: var(--soft); margin-top: 20px; }
+footer { color: var(--soft); margin-top: 20px; font-size: 13px; }
 @media print { body { background: none; } section { break-inside: avoid; border-color: #bbb; } }
 """
 _COLORS = ("#3b6ea8", "#7aa6c2", "#c9b458", "#2e7d5b", "#8f6bb0", "#9aa5b1")
@@ -113,20 +114,22 @@ def _verdict(report: Mapping[str, Any], details: Details) -> str:
 
 
 def _complaints(report: Mapping[str, Any]) -> str:
-    lines = [f"<b>{escape(step)}</b>: {escape(said)}" for step, said in report.get("failures", {}).items()]
-    lines += [
-        f"<b>{escape(finding['asset'])}</b> {escape(finding['partition'])} (from {escape(finding['source'])}): "
-        f"{escape(finding['reason'])}"
-        for finding in report.get("findings", [])
-    ]
-    named = {(finding["asset"], finding["partition"]) for finding in report.get("findings", [])}
-    lines += [
-        f"<b>{escape(target['asset'])}</b> {escape(partition)}: {escape(reason)}"
-        for target in report["targets"]
-        for partition, reason in target.get("unproven", {}).items()
-        if (target["asset"], partition) not in named
-    ]
-    return _section("What is not proved", "", _list(lines)) if lines else ""
+    by_asset: dict[str, dict[str, str]] = {}
+    for finding in report.get("findings", []):
+        by_asset.setdefault(finding["asset"], {})[finding["partition"]] = finding["reason"]
+    for target in report["targets"]:
+        for partition, reason in target.get("unproven", {}).items():
+            by_asset.setdefault(target["asset"], {}).setdefault(partition, reason)
+    lines = []
+    for asset, reasons in by_asset.items():
+        count = "1 partition" if len(reasons) == 1 else f"{len(reasons):,} partitions"
+        told = [f"<b>{escape(partition)}</b>: {escape(reason)}" for partition, reason in sorted(reasons.items())]
+        lines.append(f"<details><summary><b>{escape(asset)}</b>: {count}</summary>{_list(told)}</details>")
+    # a step that failed for what its partitions say already says it again
+    failures = {step: said for step, said in report.get("failures", {}).items() if step not in by_asset}
+    if failures:
+        lines.append(_list([f"<b>{escape(step)}</b>: {escape(said)}" for step, said in failures.items()]))
+    return _section("What is not proved", "Open a line to read why.", "".join(lines)) if lines else ""
 
 
 def _warnings(report: Mapping[str, Any]) -> str:
@@ -206,7 +209,7 @@ def _plot(asset: str, days: Mapping[date, Day]) -> str:
             if not pick(found):
                 continue
             x = (day - first).days * step
-            height = max(pick(found) / highest * _HEIGHT, 1.5 if look == "bad" else 0.5)
+            height = max(pick(found) / highest * _HEIGHT, 4.0 if look == "bad" else 0.5)
             path.append(f"M{x:.1f} {_HEIGHT}h{width:.2f}v{-height:.1f}h{-width:.2f}z")
         shapes.append(f'<path class="{look}" d="{"".join(path)}"/>' if path else "")
     marks = "".join(
