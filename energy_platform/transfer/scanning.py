@@ -6,6 +6,7 @@ new are mapped.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -59,6 +60,7 @@ class _Part(NamedTuple):
     extra_types: dict[str, ColumnType]
 
 
+_NOTHING: Final = pl.DataFrame()
 _SCANS: dict[tuple[str, ...], Scan] = {}
 
 
@@ -212,7 +214,8 @@ class _Scanner:
         self._spec = spec
         self._position = _position(estate, spec)
         self._rules = rules
-        self._met = pl.DataFrame()
+        # each thread for itself: what one has met far down in the source must not hide where it comes first
+        self._seen = threading.local()
 
     def part(self, raw: pl.DataFrame) -> _Part:
         spec = self._spec
@@ -228,6 +231,11 @@ class _Scanner:
         }
         return _Part(self._entities(raw), figures, next_future, types)
 
+    @property
+    def _met(self) -> pl.DataFrame:
+        """What this thread has met in accepted rows."""
+        return getattr(self._seen, "met", _NOTHING)
+
     def _entities(self, raw: pl.DataFrame) -> list[pl.DataFrame]:
         unmet = raw if self._spec.shape == "wide" else self._unmet(raw)
         found: list[pl.DataFrame] = []
@@ -239,7 +247,7 @@ class _Scanner:
             found.append(_distinct(batch.filter(accepted).select(*names, SOURCE, ORDER)))
             if self._spec.shape != "wide":
                 further = self._named(unmet.filter(accepted)).unique()
-                self._met = further if self._met.is_empty() else pl.concat([self._met, further]).unique()
+                self._seen.met = pl.concat([self._met, further]).unique() if self._met.height else further
         return found
 
     def _unmet(self, raw: pl.DataFrame) -> pl.DataFrame:
