@@ -52,7 +52,8 @@ def present(values: pl.Series, spec: SourceSpec) -> pl.Series:
     if not marks or values.dtype in {pl.Boolean, pl.Null}:
         return values
     if values.dtype == pl.String:
-        is_missing = values.str.strip_chars().is_in(list(marks))
+        # beside text in its column, -999 of a database may come as -999.0
+        is_missing = values.str.strip_chars().is_in([*marks, *(f"{mark}.0" for mark in marks)])
     else:
         numbers = as_floats(pl.Series(marks)).drop_nulls().drop_nans()
         is_missing = values.cast(pl.Float64).is_in(numbers.implode())
