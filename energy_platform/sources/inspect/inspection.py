@@ -24,6 +24,7 @@ from energy_platform.sources.open_questions import OPEN, open_question
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
 _ORDER = [target.name for target in TARGETS]
 _SHOWN_COLUMNS = 6
+_SHOWN = 20
 #: Where a zone has to be named and nothing says which, these are offered.
 _OFFERED_ZONES = ("Asia/Seoul", "Europe/Berlin", "America/New_York", "UTC")
 
@@ -37,7 +38,7 @@ def inspect_folder(folder: Path, *, timezone: str | None = None, estate_file: Pa
         estate_file: of the folder, which is no data; it is not read.
 
     Raises:
-        EstateError: there is no such folder, or the zone is unknown.
+        EstateError: there is no such folder, nothing in it can be loaded, or the zone is unknown.
     """
     folder = Path(folder).absolute()
     if not folder.is_dir():
@@ -45,7 +46,17 @@ def inspect_folder(folder: Path, *, timezone: str | None = None, estate_file: Pa
         raise EstateError(problem, where=str(folder), remedy="Name the folder that holds the data.")
     if timezone is not None:
         zone_of(timezone)
-    return _Inspection(folder, timezone).proposal(files_of(folder, estate_file))
+    proposal = _Inspection(folder, timezone).proposal(files_of(folder, estate_file))
+    if not proposal.sources and proposal.models_folder is None:
+        shown = "".join(
+            f"\n  {name}: {why.removeprefix(OPEN)}" for name, why in sorted(proposal.ignored.items())[:_SHOWN]
+        )
+        raise EstateError(
+            "Nothing in this folder can be loaded.",
+            where=str(folder),
+            remedy=f"Name the folder that holds SQLite, CSV, JSON or PKL files.{shown}",
+        )
+    return proposal
 
 
 @dataclass(slots=True)

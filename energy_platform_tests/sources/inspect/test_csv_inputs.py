@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from energy_platform.domain.contracts import ColumnType
 from energy_platform.sources.estate import check_estate, read_estate
 from energy_platform.sources.inspect.estate_text import estate_text
 from energy_platform.sources.inspect.inspection import inspect_folder
@@ -254,7 +255,7 @@ def test_what_leaves_no_question_can_be_loaded(case, tmp_path):
     estate = read_estate(tmp_path)
     check_estate(estate)
     (spec,) = estate.sources
-    extra = dict.fromkeys(spec.extra, "text")
+    extra: dict[str, ColumnType] = dict.fromkeys(spec.extra, "text")
     rules = MappingRules(estate, contract_of(spec.target, extra), now=datetime(2025, 1, 1, tzinfo=UTC))
     rows = list(mapped_batches(open_source(spec), 0, rules, 1000))
     reasons = [reason for frame in rows for reason in frame[REASON].to_list() if reason is not None]
