@@ -6,7 +6,7 @@ of a file of which a day has changed only the leaves of that day need be read. F
 
 from __future__ import annotations
 
-import mmap
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 _LEAF, _INTERIOR, _INDEX_LEAF, _INDEX_INTERIOR = 13, 5, 10, 2
-_HEADER_BYTES: Final = {_LEAF: 8, _INTERIOR: 12, _INDEX_LEAF: 8, _INDEX_INTERIOR: 12}
+_INTERIOR_HEADER_BYTES: Final = 12
+#: The file's own header, before that of the first page.
+_FILE_HEADER_BYTES: Final = 100
 #: A page that begins here is never used: locks are taken on its bytes.
 _LOCK_BYTE: Final = 1 << 30
-#: Pages of which the hashes are taken at once.
-_HASHED_TOGETHER: Final = 4096
+#: Of the file, so many bytes are looked at together.
+_READ_BYTES: Final = 16 << 20
 _LAST_ROWID: Final = 2**63 - 1
 _SEED: Final = 0x9E3779B9
 
@@ -39,82 +41,100 @@ def leaf_pages(path: Path, root: int, roots: Sequence[int]) -> pl.DataFrame | No
 
     Raises:
         ValueError, IndexError: the file is corrupt.
+        OSError: it cannot be read.
     """
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        file = _File(content)
+    import polars as pl
+
+    # opened without a buffer, and not mapped: all of it would count as memory of this process
+    with path.open("rb", buffering=0) as stream:
+        file = _File(stream.fileno())
         if file.is_vacuumed_automatically:
             return None
+        kinds, hashes = file.looked_through()
         leaves: list[tuple[int, int]] = []
         used = 0
         for each in {1, root, *roots}:
-            pages, found = file.walked(each)
+            pages, found = file.walked(each, kinds)
             used += pages
             leaves = found if each == root else leaves
-        if used + file.free_pages + file.locked_pages != file.pages:
-            return None
-        return _hashed(content, file.page_bytes, leaves)
+    if used + file.free_pages + file.locked_pages != file.pages:
+        return None
+    found = pl.DataFrame(leaves, schema={"page": pl.Int64, "last": pl.Int64}, orient="row")
+    return found.select("last", hashes.gather(found.get_column("page") - 1).alias("hash"))
 
 
 class _File:
     """The b-trees of a SQLite file. Pages are numbered from 1."""
 
-    def __init__(self, content: mmap.mmap) -> None:
-        self._content = content
-        self.page_bytes = self._number(16, 2)
-        if self.page_bytes == 1:
-            self.page_bytes = 65_536
-        self.pages = len(content) // self.page_bytes
-        self.free_pages = self._number(36, 4)
-        self.is_vacuumed_automatically = self._number(52, 4) != 0
-        self.locked_pages = 1 if len(content) > _LOCK_BYTE else 0
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        header = os.pread(descriptor, _FILE_HEADER_BYTES, 0)
+        # 1 stands for a number that is too large for two bytes
+        self.page_bytes = {1: 65_536}.get(size := _number(header, 16, 2), size)
+        size = os.fstat(descriptor).st_size
+        self.pages = size // self.page_bytes
+        self.free_pages = _number(header, 36, 4)
+        self.is_vacuumed_automatically = _number(header, 52, 4) != 0
+        self.locked_pages = 1 if size > _LOCK_BYTE else 0
 
-    def walked(self, root: int) -> tuple[int, list[tuple[int, int]]]:
+    def looked_through(self) -> tuple[bytes, pl.Series]:
+        """The kind of every page by its number, if it is one of a b-tree, and the hashes of their bytes (UInt64)."""
+        import polars as pl
+        import pyarrow as pa
+
+        together = max(1, _READ_BYTES // self.page_bytes)
+        # there is no page 0
+        kinds = bytearray(1)
+        hashes: list[pl.Series] = []
+        for first in range(0, self.pages, together):
+            count = min(together, self.pages - first)
+            content = os.pread(self._descriptor, count * self.page_bytes, first * self.page_bytes)
+            kinds += content[:: self.page_bytes]
+            if not first:
+                kinds[1] = content[_FILE_HEADER_BYTES]
+            pages = [None, pa.py_buffer(content)]
+            rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(self.page_bytes), count, pages)
+            hashes.append(pl.Series(pl.from_arrow(rows)).hash(_SEED))
+        return bytes(kinds), pl.concat(hashes)
+
+    def walked(self, root: int, kinds: bytes) -> tuple[int, list[tuple[int, int]]]:
         """How many pages a b-tree has, and the number and last rowid of each of its leaves, in order.
 
         All leaves are equally deep. Of an index the rowids mean nothing.
         """
         level, pages = [(root, _LAST_ROWID)], 1
-        while (kind := self._kind_of_all(level)) in (_INTERIOR, _INDEX_INTERIOR):
-            level = [child for page, last in level for child in self._children(page, last)]
+        while (kind := self._kind_of_all(level, kinds)) in (_INTERIOR, _INDEX_INTERIOR):
+            level = [child for page, last in level for child in self._children(page, last, kind)]
             pages += len(level)
         if kind not in (_LEAF, _INDEX_LEAF):
             raise ValueError(f"Page {level[0][0]} is none of a b-tree.")
         return pages, level
 
-    def _kind_of_all(self, level: Sequence[tuple[int, int]]) -> int:
+    def _kind_of_all(self, level: Sequence[tuple[int, int]], kinds: bytes) -> int:
         if len(level) > self.pages:
             raise ValueError("A b-tree has more pages than the file.")
-        kinds = {self._content[self._begin(page)] for page, _ in level}
-        if len(kinds) > 1:
+        found = {kinds[page] for page, _ in level}
+        if len(found) > 1:
             raise ValueError("Pages of one depth are of several kinds.")
-        return kinds.pop()
+        return found.pop()
 
-    def _children(self, page: int, last: int) -> list[tuple[int, int]]:
-        content, start = self._content, self._start(page)
-        begin = self._begin(page)
-        kind = content[begin]
-        cells = self._number(begin + 3, 2)
-        places = begin + _HEADER_BYTES[kind]
-        offsets = content[places : places + 2 * cells]
+    def _children(self, page: int, last: int, kind: int) -> list[tuple[int, int]]:
+        content = os.pread(self._descriptor, self.page_bytes, (page - 1) * self.page_bytes)
+        begin = _FILE_HEADER_BYTES if page == 1 else 0
+        places = begin + _INTERIOR_HEADER_BYTES
         found: list[tuple[int, int]] = []
-        for position in range(0, 2 * cells, 2):
-            cell = start + (offsets[position] << 8 | offsets[position + 1])
+        for place in range(places, places + 2 * _number(content, begin + 3, 2), 2):
+            cell = content[place] << 8 | content[place + 1]
             key = _variable_length(content, cell + 4) if kind == _INTERIOR else _LAST_ROWID
-            found.append((int.from_bytes(content[cell : cell + 4], "big"), key))
-        return [*found, (self._number(begin + 8, 4), last)]
-
-    def _start(self, page: int) -> int:
-        return (page - 1) * self.page_bytes
-
-    def _begin(self, page: int) -> int:
-        # the file's own header stands before that of the first page
-        return self._start(page) + (100 if page == 1 else 0)
-
-    def _number(self, place: int, length: int) -> int:
-        return int.from_bytes(self._content[place : place + length], "big")
+            found.append((_number(content, cell, 4), key))
+        return [*found, (_number(content, begin + 8, 4), last)]
 
 
-def _variable_length(content: mmap.mmap, place: int) -> int:
+def _number(content: bytes, place: int, length: int) -> int:
+    return int.from_bytes(content[place : place + length], "big")
+
+
+def _variable_length(content: bytes, place: int) -> int:
     """A signed number of one to nine bytes, seven bits in each but the ninth."""
     number = 0
     for position in range(8):
@@ -124,18 +144,3 @@ def _variable_length(content: mmap.mmap, place: int) -> int:
             return number
     number = number << 8 | content[place + 8]
     return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def _hashed(content: mmap.mmap, page_bytes: int, leaves: Sequence[tuple[int, int]]) -> pl.DataFrame:
-    import polars as pl
-    import pyarrow as pa
-
-    pages = len(content) // page_bytes
-    parts: list[pl.Series] = []
-    for first in range(0, pages, _HASHED_TOGETHER):
-        count = min(_HASHED_TOGETHER, pages - first)
-        together = pa.py_buffer(content[first * page_bytes : (first + count) * page_bytes])
-        rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(page_bytes), count, [None, together])
-        parts.append(pl.Series(pl.from_arrow(rows)).hash(_SEED))
-    found = pl.DataFrame(leaves, schema={"page": pl.Int64, "last": pl.Int64}, orient="row")
-    return found.select("last", pl.concat(parts).gather(found.get_column("page") - 1).alias("hash"))
