@@ -31,11 +31,10 @@ from energy_platform.transfer.mapping import (
     MappingRules,
     contract_of,
     dated,
-    inferred_type,
     map_batch,
     next_future_time,
 )
-from energy_platform.transfer.raw_columns import present
+from energy_platform.transfer.raw_columns import inferred_type, present
 from energy_platform.transfer.scans import Scan, keep_scan, kept_scan
 
 ENTITY_SCHEMA: Final = {

@@ -15,8 +15,8 @@ import pytest
 from energy_platform.sources.estate import Estate, check_estate, read_estate
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.digests import meaning_of
-from energy_platform.transfer.mapping import MappingRules, contract_of, dated, inferred_type, mapped_batches
-from energy_platform.transfer.raw_columns import present
+from energy_platform.transfer.mapping import MappingRules, contract_of, dated, mapped_batches
+from energy_platform.transfer.raw_columns import inferred_type, present
 
 HEAD = "estate: e\ntimezone: {zone}\nfirst_day: 2023-01-01\n"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
