@@ -242,10 +242,11 @@ def _plain(value: Any, kind: ColumnType = "text") -> Any:
         return value
     if value is None or str(value) in {"nan", "NaT", "<NA>"}:
         return None
+    if hasattr(value, "item"):
+        # numpy's numbers are floats to Python, and none to JSON
+        return _plain(value.item(), kind)
     if isinstance(value, datetime):
         return value.date().isoformat() if kind == "date" else f"{value.isoformat()}Z"
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, bool | int | float):
-        return value
-    return _plain(value.item(), kind) if hasattr(value, "item") else str(value)
+    return value if isinstance(value, bool | int | float) else str(value)

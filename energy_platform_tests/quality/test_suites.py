@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -134,6 +135,14 @@ def test_rows_that_break_an_expectation_are_counted_and_shown(
             for column in values.keys() & shown.keys():
                 value = values[column]
                 assert shown[column] == (value if value is None or isinstance(value, str | float) else told(value))
+
+
+def test_samples_are_json() -> None:
+    rows = frame(SENSORS, row(SENSORS, maximum=9.0, floor=None))
+    (sample,) = red(SENSORS, rows)["maximum_up_to_critical_maximum"].samples
+
+    assert {type(value) for value in sample.values()} == {str, float}
+    assert json.loads(json.dumps(sample)) == sample
 
 
 def told(value: date) -> str:
