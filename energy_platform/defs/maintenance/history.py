@@ -6,18 +6,19 @@ that hold the last event of a partition, or the last verdict of a check, stay; o
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log import SqlEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from pydantic import Field
-from sqlalchemy import and_, func, or_, select
 
 from energy_platform.defs.loading import PROOF
 from energy_platform.defs.names import OWNERS
 from energy_platform.domain.errors import ProofError
 from energy_platform.settings import get_settings
+
+if TYPE_CHECKING:
+    from dagster._core.storage.event_log import SqlEventLogStorage
 
 GROUP = "maintenance"
 HISTORY = dg.AssetKey(["maintenance", "history"])
@@ -91,6 +92,10 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
 
 def runs_with_a_status(instance: dg.DagsterInstance) -> set[str]:
     """Ids of runs that hold the last event of its kind of a partition, or the last verdict of a check."""
+    # the storage's tables bring SQLAlchemy and Alembic along, which definitions need not wait for
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+    from sqlalchemy import func, select
+
     events, checks = SqlEventLogStorageTable.c, AssetCheckExecutionsTable.c
     last_events = (
         select(func.max(events.id))
@@ -109,6 +114,9 @@ def runs_with_a_status(instance: dg.DagsterInstance) -> set[str]:
 
 def statuses_of(instance: dg.DagsterInstance) -> dict[str, frozenset[str]]:
     """What Dagster shows of each asset: materialized partitions, its last materialization, verdicts of its checks."""
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+    from sqlalchemy import func, select
+
     shown: dict[str, frozenset[str]] = {}
     storage = instance.event_log_storage
     for key in instance.all_asset_keys():
@@ -167,7 +175,9 @@ def history_asset() -> dg.AssetsDefinition:
     return history
 
 
-def _storage(instance: dg.DagsterInstance) -> SqlEventLogStorage:
+def _storage(instance: dg.DagsterInstance) -> "SqlEventLogStorage":
+    from dagster._core.storage.event_log import SqlEventLogStorage
+
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)
     return storage
@@ -175,6 +185,9 @@ def _storage(instance: dg.DagsterInstance) -> SqlEventLogStorage:
 
 def _prune_log_lines(instance: dg.DagsterInstance, run_id: str) -> int:
     """Remove what a run said, but not what a status or the page of the run is made of."""
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+    from sqlalchemy import and_, or_
+
     events = SqlEventLogStorageTable.c
     said = SqlEventLogStorageTable.delete().where(
         and_(
