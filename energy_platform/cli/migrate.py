@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,6 +64,9 @@ def migrate(
         typer.Option(min=1, help="Series of one measurement in the store above which its load stops, nothing written."),
     ] = 1_000_000,
     force: Annotated[bool, typer.Option("--force", help="Load again what is proven already.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but the writes, and say what they would be.")
+    ] = False,
     timezone: Timezone = None,
 ) -> None:
     """Move an estate into the stores, and prove that nothing was lost.
@@ -74,9 +78,14 @@ def migrate(
     chosen = _chosen_days(first, last)
     check_report_file(report_file)
     check_report_file(html_file)
+    if dry and html_file is not None:
+        raise UsageError("A dry run has no page.", where="--html", remedy="Give --report, or leave --dry-run out.")
     console = terminal()
     settings = prepare_estate(settings_for(directory, estate_file), console, timezone)
     settings, estate = started(settings, say=console.print)
+    if dry:
+        _print_what_would_be(console, settings, estate, chosen, report_file, max_error_ratio, max_series, force=force)
+        return
     run = MigrationRun(settings, estate)
     with _platform(settings, estate) as platform:
         from energy_platform.transfer.details import details_of
@@ -92,6 +101,29 @@ def migrate(
     print_report(console, report, run, new_partitions)
     _print_places(console, settings)
     if not report["proved"]:
+        raise typer.Exit(1)
+
+
+def _print_what_would_be(
+    console: Console,
+    settings: Settings,
+    estate: Estate,
+    chosen: DayRange | None,
+    report_file: Path | None,
+    max_error_ratio: float,
+    max_series: int,
+    *,
+    force: bool,
+) -> None:
+    from energy_platform.cli.dry_run import dry_run, print_prediction
+    from energy_platform.transfer.options import LoadOptions
+
+    with _platform(settings, estate) as platform:
+        facts, found = dry_run(platform, chosen, LoadOptions(max_error_ratio, max_series, force))
+    write_reports(facts, report_file, None, None)
+    console.print(sources_table(facts))
+    print_prediction(console, facts, found)
+    if any(each.problem for each in found):
         raise typer.Exit(1)
 
 
@@ -249,7 +281,7 @@ def _partitions_of_runs(platform: Platform, run_ids: set[str]) -> int:
 
 def print_report(console: Console, report: dict[str, Any], run: MigrationRun, new_partitions: int) -> None:
     """What the sources held, what the targets hold, and whether that is proved."""
-    console.print(_sources_table(report))
+    console.print(sources_table(report))
     console.print(_targets_table(report, run.speeds))
     partitions = sum(t["partitions"] for t in report["targets"] if t["asset"].startswith("timeseries/"))
     where = f"Estate {report['estate']} ({run.settings.environment}), {report['seconds']:,.1f} s."
@@ -271,7 +303,8 @@ def print_report(console: Console, report: dict[str, Any], run: MigrationRun, ne
             console.print(f"  {target['asset']}: {len(unproven) - SHOWN} more partitions", highlight=False)
 
 
-def _sources_table(report: dict[str, Any]) -> Table:
+def sources_table(report: dict[str, Any]) -> Table:
+    """What became, or would become, of the rows of each source."""
     table = Table(title="What the sources held", title_justify="left")
     table.add_column("source", overflow="fold")
     counts = ("read", "loaded", "duplicates", "quarantined", "undated")

@@ -9,8 +9,9 @@ from energy_platform.transfer.building_cache import LATEST, NOTIFICATIONS, load_
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.model_files import ARTIFACTS, load_models
 from energy_platform.transfer.options import DEFAULT_OPTIONS, LoadOptions, Log, silent
-from energy_platform.transfer.tables.load import load_table, tables_of
-from energy_platform.transfer.timeseries.load import load_measurement
+from energy_platform.transfer.prediction import Prediction
+from energy_platform.transfer.tables.load import load_table, predict_table, tables_of
+from energy_platform.transfer.timeseries.load import load_measurement, predict_measurement
 from energy_platform.transfer.verdicts import LoadReport
 
 
@@ -46,3 +47,13 @@ def load_asset(
     if place == "timeseries":
         return load_measurement(platform, name, days, options, run_id, log)
     return load_table(platform, name, options, run_id, log)
+
+
+def predict_asset(
+    platform: Platform, asset: str, days: DayRange | None = None, options: LoadOptions = DEFAULT_OPTIONS
+) -> Prediction | None:
+    """What `load_asset` would do; nothing is written. None of an asset that follows from what others load."""
+    place, name = asset.split("/", 1)
+    if place == "timeseries":
+        return predict_measurement(platform, name, days, options)
+    return predict_table(platform, name, options) if place == "postgres" else None

@@ -118,14 +118,18 @@ def tenants(connection: psycopg.Connection, estate: str, measurement: str) -> se
     return {tenant for (tenant,) in found}
 
 
-def series_count(connection: psycopg.Connection, measurement: str, frame: pl.DataFrame) -> int:
-    """How many series a measurement would have: those that any estate has claimed, and those of the frame.
+def series_count(connection: psycopg.Connection, measurement: str, frame: pl.DataFrame | None) -> int:
+    """How many series a measurement would have: those that any estate has claimed, and those of the frame, if any.
 
     Args:
         connection: as energy_loader.
         measurement: name of the measurement.
         frame: as `claim` takes it.
     """
+    if frame is None:
+        counted = "SELECT count(DISTINCT (tenant_id, series)) FROM energy.claims WHERE measurement = %s"
+        found = connection.execute(counted, [measurement]).fetchone()
+        return found[0] if found else 0
     staged = stage(connection, "staged_series", _TABLE, frame.select("tenant_id", "series"))
     found = connection.execute(
         sql.SQL(

@@ -22,7 +22,7 @@ from energy_platform.domain.fingerprints import row_hashes
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.failpoints import failpoint
-from energy_platform.sources.estate import Estate
+from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.stores.postgres import ledger, quarantine, rows
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
@@ -39,6 +39,7 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
+from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import quarantine_rows
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
@@ -67,6 +68,11 @@ def load_table(
         report = _TableLoad(platform, name, options, run_id, log).run()
     report.seconds = time.monotonic() - started
     return report
+
+
+def predict_table(platform: Platform, name: str, options: LoadOptions = DEFAULT_OPTIONS) -> Prediction:
+    """What `load_table` would do; nothing is written."""
+    return _TableLoad(platform, name, options, "", silent).predict()
 
 
 class ExpectedTable:
@@ -191,7 +197,7 @@ class _TableLoad:
     def run(self) -> LoadReport:
         """Skip the table where it is proven for the sources as they are, else load it."""
         entry = self.entry
-        if entry is not None and entry.proven and not self.options.force and entry.facts["versions"] == self.versions:
+        if entry is not None and self._is_settled(entry):
             self.report.verdicts = [verdict_of(entry, skipped=True)]
             self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
             return self.report
@@ -201,6 +207,40 @@ class _TableLoad:
             self._load(expected)
         return self.report
 
+    def predict(self) -> Prediction:
+        """What `run` would do."""
+        entry = self.entry
+        if entry is not None and self._is_settled(entry):
+            held = accounts_in(entry)
+            return Prediction(self.asset, accounts={spec.name: held.get(spec.name, Account()) for spec in self.specs})
+        began = time.monotonic()
+        with ExpectedTable(self.platform, self.name, self.options, self.retired) as expected:
+            refused = self._refused_too_much(expected)
+            reason = self._withheld(expected)
+            rows = 0
+            sample = pl.DataFrame()
+            for chunk in expected.chunks():
+                rows += chunk.height
+                sample = sample_of(chunk) if sample.is_empty() else sample
+        accounts = {expected.positions[position].name: account for position, account in expected.accounts.items()}
+        if reason:
+            accounts = {source: not_loaded(account) for source, account in accounts.items()}
+            rows = 0
+        return Prediction(
+            self.asset,
+            rows,
+            1 if rows else 0,
+            None,
+            bytes_of(sample, rows),
+            time.monotonic() - began + rows / ROWS_PER_SECOND["table"],
+            accounts,
+            too_many_refused(*refused, self.options.max_error_ratio).what if refused is not None else "",
+            {WHOLE: reason} if reason else {},
+        )
+
+    def _is_settled(self, entry: LedgerEntry) -> bool:
+        return entry.proven and not self.options.force and entry.facts["versions"] == self.versions
+
     def _versions(self) -> dict[str, str]:
         """Of the sources; a derived table depends on all sources of the estate."""
         if self.name == "models":
@@ -208,17 +248,25 @@ class _TableLoad:
         specs = self.estate.sources if self.name in DERIVED_TABLES else self.specs
         return source_versions(specs)
 
-    def _check_ratio(self, expected: ExpectedTable) -> None:
+    def _refused_too_much(self, expected: ExpectedTable) -> tuple[SourceSpec, Account] | None:
+        """The first source of which more rows were refused than the run may pass over."""
         for position, account in sorted(expected.accounts.items()):
             if account.read and account.quarantined / account.read > self.options.max_error_ratio:
-                expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
-                error = too_many_refused(expected.positions[position], account, self.options.max_error_ratio)
-                with self.platform.postgres.connection() as connection:
-                    if self.entry is None or not self.entry.proven:
-                        by_source = _by_source(expected.chunks(), expected.contract)
-                        ledger.record(connection, [self._entry(expected, Summary(), by_source, error.what)])
-                    self._quarantine(connection, expected)
-                raise error
+                return expected.positions[position], account
+        return None
+
+    def _check_ratio(self, expected: ExpectedTable) -> None:
+        refused = self._refused_too_much(expected)
+        if refused is None:
+            return
+        error = too_many_refused(*refused, self.options.max_error_ratio)
+        expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
+        with self.platform.postgres.connection() as connection:
+            if self.entry is None or not self.entry.proven:
+                by_source = _by_source(expected.chunks(), expected.contract)
+                ledger.record(connection, [self._entry(expected, Summary(), by_source, error.what)])
+            self._quarantine(connection, expected)
+        raise error
 
     def _withheld(self, expected: ExpectedTable) -> str:
         for position, account in expected.accounts.items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import cast
@@ -37,6 +37,7 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
+from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
 from energy_platform.transfer.scanning import remember, scan_meaning
@@ -95,6 +96,17 @@ def load_measurement(
     return report
 
 
+def predict_measurement(
+    platform: Platform, name: str, days: DayRange | None = None, options: LoadOptions = DEFAULT_OPTIONS
+) -> Prediction:
+    """What `load_measurement` would do; nothing is written. For arguments and other errors see there.
+
+    Raises:
+        TooManySeriesError: there are so many that reading does not go on.
+    """
+    return _MeasurementLoad(platform, name, days, options, "", silent).predict()
+
+
 def mapping_rules(platform: Platform, name: str) -> MappingRules:
     """How the sources of a measurement are mapped. The estate is surveyed only where a source asks for it."""
     specs = platform.estate.sources_of(name)
@@ -131,6 +143,58 @@ class _MeasurementLoad:
         """Skip what is proven, load the rest."""
         if not self.options.force and self.plan.nothing_new():
             return self._report_as_proven()
+        with self._staged() as staging:
+            self._load(staging)
+        return self.report
+
+    def predict(self) -> Prediction:
+        """What `run` would do."""
+        if not self.options.force and self.plan.nothing_new():
+            return Prediction(self.asset, series=self._series_with(None), accounts=self._report_as_proven().accounts)
+        began = time.monotonic()
+        with self._staged() as staging:
+            judged = self._judge(staging)
+            refused = self._refused_too_much()
+            self._withhold()
+            claimed = widest(judged.spans, judged.series, self.contract) if judged.spans else None
+            sample = pl.DataFrame()
+            rows, days = 0, set[date]()
+            self.series = judged.series
+            for piece, is_last in judged.chunks():
+                held = sorted(piece.get_column(DAY).unique())
+                standing = self._still_standing(piece, held) if is_last else {}
+                written = piece.filter(~pl.col(DAY).is_in([*self.withheld, *standing]))
+                rows += written.height
+                days.update(written.get_column(DAY).unique())
+                if sample.is_empty():
+                    sample = self._points(sample_of(written)).frame()
+        self._report_accounts()
+        series = self._series_with(claimed)
+        problem = ""
+        if refused is not None:
+            problem = too_many_refused(*refused, self.options.max_error_ratio).what
+        elif series > self.options.max_series:
+            problem = too_many_series(self.contract, judged.series, series, self.options.max_series).what
+        return Prediction(
+            self.asset,
+            rows,
+            len(days),
+            series,
+            bytes_of(sample, rows),
+            time.monotonic() - began + rows / ROWS_PER_SECOND[self.platform.timeseries.implementation],
+            self.report.accounts,
+            problem,
+            {day.isoformat(): reason for day, reason in sorted(self.withheld.items())},
+        )
+
+    def _series_with(self, claimed: pl.DataFrame | None) -> int:
+        """How many series would stand in the store, with those that are claimed."""
+        with self.platform.postgres.connection() as connection:
+            return claims.series_count(connection, self.name, claimed)
+
+    @contextmanager
+    def _staged(self) -> Iterator[Staging]:
+        """The rows that may have changed, read and gathered."""
         self.rules = rules = mapping_rules(self.platform, self.name)
         self.contract = cast(Measurement, rules.contract)
         self.meanings = {spec.name: meaning_of(spec, rules) for spec in self.plan.present.values()}
@@ -154,8 +218,7 @@ class _MeasurementLoad:
                         scans[spec.name] = self._remembered(staging, spec, version, source.parts())
             self.digests = {name: scanned.digests for name, scanned in scans.items()}
             self._note_clock_changes(rules)
-            self._load(staging)
-        return self.report
+            yield staging
 
     def _phase(self, phase: str) -> AbstractContextManager[None]:
         return timed(self.report.phases, phase)
@@ -212,7 +275,8 @@ class _MeasurementLoad:
     def _note_clock_changes(self, rules: MappingRules) -> None:
         self.report.warnings += rules.clock_changes.notes()
 
-    def _load(self, staging: Staging) -> None:
+    def _judge(self, staging: Staging) -> JudgedChunks:
+        """Find what stands, and account for all that was read."""
         with self._phase("judging"):
             judged = judge_all(staging)
             self.accounts = merged(refused_accounts(staging.refused), judged.accounts)
@@ -221,8 +285,15 @@ class _MeasurementLoad:
                 conflicts = point_refusals(judged.conflicts, judged.series, self.plan.specs, staging.rules, "conflict")
                 refused = pl.concat([refused, conflicts])
             self.refused = {day: rows for (day,), rows in refused.partition_by(DAY, as_dict=True).items()}  # pyright: ignore[reportAttributeAccessIssue]
+        return judged
+
+    def _load(self, staging: Staging) -> None:
+        judged = self._judge(staging)
         with self._phase("preparing"):
-            self._refuse_too_many()
+            if (refused := self._refused_too_much()) is not None:
+                spec, account = refused
+                self._record_refusal_of_run(spec.name, account)
+                raise too_many_refused(spec, account, self.options.max_error_ratio)
             self._withhold()
             self._prepare(judged)
             self._record_undated()
@@ -233,7 +304,8 @@ class _MeasurementLoad:
         self._confirm_unchanged()
         self._report_accounts()
 
-    def _refuse_too_many(self) -> None:
+    def _refused_too_much(self) -> tuple[SourceSpec, Account] | None:
+        """The first source of which more rows were refused than the run may pass over."""
         totals: dict[str, Account] = {}
         for (_day, position), account in self.accounts.items():
             name = self.plan.specs[position].name
@@ -242,8 +314,8 @@ class _MeasurementLoad:
         for spec in self.plan.present.values():
             account = totals.get(spec.name, Account()) + standing.get(spec.name, Account())
             if account.read and account.quarantined / account.read > self.options.max_error_ratio:
-                self._record_refusal_of_run(spec.name, account)
-                raise too_many_refused(spec, account, self.options.max_error_ratio)
+                return spec, account
+        return None
 
     def _record_refusal_of_run(self, source: str, account: Account) -> None:
         """Nothing is loaded, but what was refused can be looked at, and days not proven before are named."""
