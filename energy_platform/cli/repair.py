@@ -38,8 +38,9 @@ def repair(
             console.print("Every point and row is accounted for.")
             return
         for item in items:
-            table = Table(*item.points.columns, title=f"{item.asset}: {item.points.height}", title_justify="left")
-            for row in item.points.head(LISTED).iter_rows():
+            points = item.identities()
+            table = Table(*points.columns, title=f"{item.asset}: {points.height:,}", title_justify="left")
+            for row in points.head(LISTED).iter_rows():
                 table.add_row(*(Text(str(value)) for value in row))
             console.print(table)
             if item.points.height > LISTED:

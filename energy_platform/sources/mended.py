@@ -67,6 +67,13 @@ class MendedRows:
     keys: frozenset[str]
 
     @cached_property
+    def keys_together(self) -> pl.Series:
+        """The keys in the form in which a record batch is searched for them, as one list."""
+        import polars as pl
+
+        return pl.Series(sorted(self.keys), dtype=pl.String).implode()
+
+    @cached_property
     def token(self) -> str:
         """Changes when another row is mended, or one otherwise."""
         return _token([[identity, sorted(content.items())] for identity, content in sorted(self.contents.items())])
@@ -156,11 +163,13 @@ class MendedSource(Source):
 
         A mended value may be of another type than its column, and may not change how the rows beside it are read.
         """
-        hit = row_keys(raw).is_in(list(self._mended.keys)).arg_true().to_list()
+        keys = row_keys(raw)
+        hit = keys.is_in(self._mended.keys_together).arg_true()
         places: list[int] = []
         mended: list[dict[str, str | None]] = []
-        for place, content in zip(hit, contents_of(raw[hit]) if hit else [], strict=True):
-            found = self._mended.contents.get(row_identity(row_keys(raw[[place]])[0], content))
+        contents = contents_of(raw[hit]) if hit.len() else []
+        for place, key, content in zip(hit, keys.gather(hit), contents, strict=True):
+            found = self._mended.contents.get(row_identity(key, content))
             if found is not None:
                 places.append(place)
                 mended.append({name: found.get(name, content[name]) for name in content})

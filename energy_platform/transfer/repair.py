@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from energy_platform.domain.days import local_day
+from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
@@ -32,6 +33,13 @@ class Unaccounted:
 
     asset: str
     points: pl.DataFrame
+
+    def identities(self) -> pl.DataFrame:
+        """What tells them apart, and tags that nobody knows; not what they hold."""
+        name = self.asset.split("/", 1)[1]
+        contract = MEASUREMENTS.get(name) or TABLES[name]
+        content = {column.name for column in contract.columns} - set(contract.key)
+        return self.points.select(pl.exclude(DAY, *content))
 
 
 def unaccounted(platform: Platform) -> list[Unaccounted]:
