@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from energy_platform.domain.contracts import Column, Contract
@@ -21,7 +21,7 @@ from energy_platform.sources.estate_values import kind_of
 from energy_platform.sources.globs import fitting_files, is_glob
 from energy_platform.sources.naming import suggestion
 from energy_platform.sources.open_questions import refuse_open_questions
-from energy_platform.sources.spec import Estate, Kind, Role, SourceSpec
+from energy_platform.sources.spec import Estate, FilePattern, Kind, Role, SourceSpec
 from energy_platform.sources.yaml_file import load_yaml
 
 __all__ = ["Estate", "Role", "SourceSpec", "check_estate", "read_estate"]
@@ -123,6 +123,10 @@ def role_name(target: str, column: str) -> str:
 class _Reading(RoleReading, OptionReading):
     """One reading of one estate file: turns plain YAML into an `Estate`, or says where it is wrong."""
 
+    def __init__(self, folder: Path, file: Path) -> None:
+        super().__init__(folder, file)
+        self.patterns: list[FilePattern] = []
+
     def estate(self, content: Any) -> Estate:
         if content is None:
             self.fail("", "The file is empty.", f"Say in it what each file of the folder is. {_SAMPLE}")
@@ -168,6 +172,7 @@ class _Reading(RoleReading, OptionReading):
             sources=sources,
             models_folder=models,
             ignored=ignored,
+            patterns=tuple(self.patterns),
         )
 
     def tenant(self, value: Any) -> tuple[str, str]:
@@ -288,6 +293,9 @@ class _Reading(RoleReading, OptionReading):
         if section is not None:
             self.complete(spec, place, section, contract)
         self.unambiguous(spec, place)
+        if is_glob(given[kind]) and not (self.folder / given[kind]).exists():
+            texts = {column: given[role]["pattern"] for role, column in named_by_file}
+            self.patterns.append(FilePattern(str(PurePosixPath(given[kind])), spec, texts))
         return [
             spec,
             *(

@@ -176,6 +176,21 @@ class SourceSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePattern:
+    """An entry of the estate file that stands for every file that fits.
+
+    Attributes:
+        glob: the pattern, from the estate's folder on.
+        template: the source that one of the files is.
+        texts: canonical columns whose text the file's path holds, and the regular expression that finds it.
+    """
+
+    glob: str
+    template: SourceSpec
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Estate:
     """A folder of somebody's files, and what each of them is.
 
@@ -191,6 +206,7 @@ class Estate:
         sources: in the order of the file, which decides which of two rows came first.
         models_folder: folder of PKL files, absolute; None where there is none.
         ignored: files, folders (`name/`) and tables (`file.db/table`) that are not loaded, and why.
+        patterns: entries that stand for several files; those that are there are among the sources.
     """
 
     code: str
@@ -204,6 +220,17 @@ class Estate:
     sources: tuple[SourceSpec, ...]
     models_folder: Path | None = None
     ignored: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[FilePattern, ...] = ()
+    _positions: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Notes where each source stands: there may be thousands."""
+        places = {(spec.target, spec.name): position for position, spec in enumerate(self.sources)}
+        object.__setattr__(self, "_positions", places)
+
+    def position_of(self, source: SourceSpec) -> int:
+        """The place of a source among all sources, which says which of two rows came first."""
+        return self._positions[source.target, source.name]
 
     def sources_of(self, target: str) -> tuple[SourceSpec, ...]:
         """The sources that feed a measurement or table, in the order of the file."""

@@ -12,9 +12,11 @@ from energy_platform.domain.contracts import Contract
 from energy_platform.failpoints import check_failpoints
 from energy_platform.settings import Settings
 from energy_platform.sources.estate import Estate, SourceSpec
+from energy_platform.sources.gone_files import with_gone_files
 from energy_platform.stores.cache.redis import BuildingCache
 from energy_platform.stores.objects.interface import ObjectStore
 from energy_platform.stores.objects.opening import open_object_store
+from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
@@ -79,7 +81,7 @@ def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
     try:
         yield Platform(
             settings,
-            with_mended_rows(estate, postgres),
+            with_mended_rows(_with_gone_files(estate, postgres), postgres),
             postgres,
             timeseries,
             cache,
@@ -88,3 +90,10 @@ def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
     finally:
         timeseries.close()
         cache.close()
+
+
+def _with_gone_files(estate: Estate, postgres: PostgresStore) -> Estate:
+    if not estate.patterns:
+        return estate
+    with postgres.connection() as connection:
+        return with_gone_files(estate, ledger.sources(connection, estate.code))

@@ -374,7 +374,7 @@ def _tenants(platform: Platform, proposals: Sequence[_Proposal]) -> dict[str, st
     found = {proposal.identity: quarantine.UNASSIGNED for proposal in proposals}
     for spec, part in _by_source(platform, proposals):
         rules = MappingRules(platform.estate, contract_of(spec.target), platform.now)
-        position = platform.estate.sources.index(spec)
+        position = platform.estate.position_of(spec)
         for batch in map_batch(_frame(part), spec, position, rules):
             for tenant, number in batch.select("tenant_id", ORDER).iter_rows():
                 if tenant and "\x00" not in tenant:
@@ -436,7 +436,7 @@ class _Refusals:
         self._left_alone: dict[int, set[str]] = {}
         self.positions: dict[int, SourceSpec] = {}
         for spec, part in _by_source(platform, proposals):
-            position = platform.estate.sources.index(spec)
+            position = platform.estate.position_of(spec)
             self.positions[position] = spec
             for proposal in part:
                 self._proposals.setdefault((position, proposal.key), []).append(proposal)
@@ -470,7 +470,7 @@ def _judged_points(platform: Platform, name: str, proposals: Sequence[_Proposal]
     with Staging(rules, days, settings.spill_rows, _MOST_SERIES) as staging:
         for spec in specs:
             if spec.name in present:
-                staging.read(spec, platform.estate.sources.index(spec), settings.batch_rows)
+                staging.read(spec, platform.estate.position_of(spec), settings.batch_rows)
         for position, key, order, reason in staging.refused.select(SOURCE, KEY, ORDER, REASON).iter_rows():
             refusals.note(position, str(order) if key is None else key, reason)
         judged = judge_all(staging)
@@ -481,7 +481,7 @@ def _judged_points(platform: Platform, name: str, proposals: Sequence[_Proposal]
             refusals.note(position, key, "conflict")
         # nor may a mended row push out one that stands
         known = {spec.name: _open_keys(platform, spec) for spec in specs}
-        names = {platform.estate.sources.index(spec): spec.name for spec in specs}
+        names = {platform.estate.position_of(spec): spec.name for spec in specs}
         pushed = conflicts.filter(
             pl.Series(
                 [
@@ -507,7 +507,7 @@ def _judged_rows(platform: Platform, name: str, proposals: Sequence[_Proposal]) 
     specs = platform.estate.sources_of(name)
     present = source_versions(specs)
     gone = {spec.name for spec in specs if spec.name not in present}
-    names = {spec.name: platform.estate.sources.index(spec) for spec in specs}
+    names = {spec.name: platform.estate.position_of(spec) for spec in specs}
     known = {spec.name: _open_keys(platform, spec) for spec in specs}
     with ExpectedTable(platform, name, DEFAULT_OPTIONS, gone) as expected:
         pushed: list[str] = []

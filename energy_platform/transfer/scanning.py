@@ -127,7 +127,7 @@ def _recalled(estate: Estate, spec: SourceSpec, folder: Path) -> Scan | None:
 
 def _position(estate: Estate, spec: SourceSpec) -> int:
     # what the register says of a sensor goes before what its readings do
-    return -1 if spec.target == "sensors" else estate.sources.index(spec)
+    return -1 if spec.target == "sensors" else estate.position_of(spec)
 
 
 def _place(estate: Estate, spec: SourceSpec) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ def expected_points(
     with Staging(rules, None, settings.spill_rows, sys.maxsize) as staging:
         for spec in platform.estate.sources_of(name):
             if spec.name not in retired:
-                position = platform.estate.sources.index(spec)
+                position = platform.estate.position_of(spec)
                 staging.read(spec, position, settings.batch_rows, asset=asset, progress=progress)
         yield contract, judge_all(staging)
 

@@ -159,3 +159,20 @@ def test_a_new_file_that_fits_is_a_new_source(anything: tuple[Settings, Path]) -
     report = load(settings, folder, max_error_ratio=0.2)["timeseries/energy_consumption"]
     assert report.accounts["meters/B9.gz"].loaded == 2
     assert verify(settings, folder).proved
+
+
+def test_a_file_that_is_gone_is_retired(anything: tuple[Settings, Path]) -> None:
+    settings, folder = anything
+    (folder / "meters" / "B1.gz").write_bytes(gzip.compress(b"11/4/2024 9:00 AM|7\n"))
+    before = load(settings, folder, max_error_ratio=0.2)["timeseries/energy_consumption"]
+    assert before.accounts["meters/B1.gz"].loaded == 1
+    (folder / "meters" / "B1.gz").unlink()
+    after = load(settings, folder, max_error_ratio=0.2)["timeseries/energy_consumption"]
+    assert "meters/B1.gz is retired: the file is gone, its last proven figures stand." in after.warnings
+    assert after.accounts["meters/B1.gz"].loaded == 1
+    assert list(after.accounts) == list(before.accounts)
+    assert verify(settings, folder).findings == []
+    # taken out by name it is no source any more: nobody accounts for its point
+    text = (folder / "estate.yaml").read_text(encoding="utf-8")
+    (folder / "estate.yaml").write_text(f"{text}  meters/B1.gz: taken out\n", encoding="utf-8")
+    assert not verify(settings, folder).proved

@@ -11,6 +11,7 @@ import pytest
 from energy_platform.domain.errors import EstateError
 from energy_platform.domain.time_forms import TimeForm
 from energy_platform.sources.estate import Role, read_estate
+from energy_platform.sources.gone_files import with_gone_files
 from energy_platform.sources.spec import CsvLayout, NumberForm
 
 HEAD = "estate: e\ntimezone: Asia/Seoul\nfirst_day: 2023-01-01\n"
@@ -491,3 +492,33 @@ def test_a_pattern_stands_for_every_file_that_fits(tmp_path):
             tmp_path,
             HEAD + f"energy:\n  - {{csv: 'm/b_A*.csv', {entry}}}\n  - {{csv: m/b_A1.csv, {entry}}}\n",
         )
+
+
+def test_a_file_that_fitted_once_stays_a_source_in_its_place(tmp_path):
+    for name in ("m/a.csv", "m/c.csv", "m/a.db", "m/c.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    entry = "time: t, building: {from: name, pattern: 'm/(.+)\\.'}, power_kw: p"
+    estate = read(
+        tmp_path,
+        HEAD
+        + f"""energy:
+  - {{csv: 'm/*.csv', {entry}}}
+  - {{sqlite: 'm/*.db', table: t, {entry}}}
+ignore: {{m/d.csv: bad, m/old/: old}}
+""",
+    )
+    known = ["m/b.csv", "m/d.csv", "m/b.db/t", "m/b.db/other", "x/b.csv", "m/a.csv", "m/old/b.csv"]
+    found = with_gone_files(estate, known)
+    assert [spec.name for spec in found.sources] == [
+        "m/a.csv",
+        "m/b.csv",
+        "m/c.csv",
+        "m/a.db/t",
+        "m/b.db/t",
+        "m/c.db/t",
+    ]
+    assert [spec.roles["building_id"].constant for spec in found.sources] == ["a", "b", "c", "a", "b", "c"]
+    assert found.sources[4].path == tmp_path / "m" / "b.db"
+    assert [found.position_of(spec) for spec in found.sources] == list(range(6))
+    assert with_gone_files(estate, ["m/a.csv"]) is estate

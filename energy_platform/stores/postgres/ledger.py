@@ -45,6 +45,11 @@ WHERE estate = %(estate)s AND asset = %(asset)s
 HAVING count(DISTINCT md5((facts->'versions')::text)) = 1 AND bool_and(facts ? 'digests')
 """
 
+_SOURCES = """
+SELECT DISTINCT source FROM energy.load_ledger, jsonb_object_keys(facts->'accounts') AS source
+WHERE estate = %(estate)s AND jsonb_typeof(facts->'accounts') = 'object'
+"""
+
 _UNPROVEN = """
 SELECT asset, "partition", reason, recorded_at AS since FROM energy.load_ledger
 WHERE estate = %(estate)s AND NOT proven
@@ -115,6 +120,11 @@ def read(connection: psycopg.Connection, estate: str, asset: str | None = None) 
     """The verdicts of an estate, of one asset or all, sorted by asset and partition; times are UTC."""
     with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
         return cursor.execute(_READ, {"estate": estate, "asset": asset}).fetchall()
+
+
+def sources(connection: psycopg.Connection, estate: str) -> set[str]:
+    """Names of all sources that the verdicts of an estate account for."""
+    return {name for (name,) in connection.execute(_SOURCES, {"estate": estate})}
 
 
 def digests(

@@ -37,7 +37,7 @@ class LoadPlan:
     def __init__(self, platform: Platform, name: str, days: DayRange | None = None) -> None:
         estate = platform.estate
         self.asset = f"timeseries/{name}"
-        self.specs = {estate.sources.index(spec): spec for spec in estate.sources_of(name)}
+        self.specs = {estate.position_of(spec): spec for spec in estate.sources_of(name)}
         self.today = day_of(platform.now, estate.zone)
         self._first_day = estate.first_day
         self._days = days
