@@ -11,7 +11,8 @@ from statistics import median
 from energy_platform.sources.inspect.naming import Name, Unit, taken_apart, unit_named
 from energy_platform.sources.inspect.numbers import PLAIN, NumberStyle, glued_unit, is_missing, missing_number
 from energy_platform.sources.inspect.times import ClockForm, TimeForm, clock_form, time_form
-from energy_platform.sources.inspect.vocabulary import MISSING_MARKS, ColumnKind
+from energy_platform.sources.inspect.vocabulary import ColumnKind
+from energy_platform.sources.inspect.words import MISSING_MARKS
 
 _SAMPLED = 6_000
 _FLAGS = frozenset({"true", "false", "yes", "no", "y", "n", "t", "f", "예", "아니오", "ja", "nein"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from energy_platform.sources.inspect.naming import unit_named
 from energy_platform.sources.inspect.numbers import is_missing
 from energy_platform.sources.inspect.text_sample import TextSample
-from energy_platform.sources.inspect.vocabulary import UNIT_FILLERS
+from energy_platform.sources.inspect.words import UNIT_FILLERS
 
 SEPARATORS = (",", ";", "\t", "|")
 _COMMENTS = ("#", "//", "%", "!")

@@ -18,7 +18,8 @@ from energy_platform.sources.inspect.proposal import Proposal, Question, SourceP
 from energy_platform.sources.inspect.roles import Casting, cast
 from energy_platform.sources.inspect.source_entries import Surroundings, propose_source
 from energy_platform.sources.inspect.tables import FoundTable, table_of_csv, tables_of_database, tables_of_json
-from energy_platform.sources.inspect.vocabulary import TARGETS, ZONE_OF_OFFSET
+from energy_platform.sources.inspect.vocabulary import TARGETS
+from energy_platform.sources.inspect.words import ZONE_OF_OFFSET
 from energy_platform.sources.open_questions import OPEN, open_question
 
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
@@ -198,7 +199,7 @@ class _Inspection:
                     codes |= set(column.values)
                     certain = certain and bool(column.values)
         only = codes.pop() if certain and len(codes) == 1 else None
-        return Surroundings(has_register=has_register, only_building=only)
+        return Surroundings(has_register=has_register, only_building=only, timezone=self.timezone)
 
     def _source(
         self,
@@ -215,6 +216,7 @@ class _Inspection:
             only_building=None if group.name_pattern and no_building else register.only_building,
             name_pattern=group.name_pattern if no_building else None,
             pattern=group.pattern,
+            timezone=register.timezone,
         )
         made = propose_source(tables, casting, around)
         made.notes.insert(0, f"{len(tables)} files of one kind, e.g. {tables[0].file}")

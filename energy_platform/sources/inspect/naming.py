@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from energy_platform.domain import units
-from energy_platform.sources.inspect.vocabulary import OTHER_UNITS, SENSOR_TYPES, UNITS_IN_BRACKETS_ONLY
+from energy_platform.sources.inspect.words import OTHER_UNITS, SENSOR_TYPES, UNITS_IN_BRACKETS_ONLY
 
 _BRACKETS = re.compile(r"[(\[{<]\s*([^()\[\]{}<>]*?)\s*[)\]}>]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from energy_platform.sources.inspect.naming import unit_named
-from energy_platform.sources.inspect.vocabulary import MISSING_MARKS, MISSING_NUMBERS
+from energy_platform.sources.inspect.words import MISSING_MARKS, MISSING_NUMBERS
 
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 

@@ -12,17 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from energy_platform.sources.inspect.columns import Column
-from energy_platform.sources.inspect.naming import fit, sensor_type_of, taken_apart
+from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug, taken_apart
 from energy_platform.sources.inspect.tables import FoundTable
-from energy_platform.sources.inspect.vocabulary import (
-    CLOCK_WORDS,
-    DATE_WORDS,
-    ENERGY,
-    READINGS,
-    TARGETS,
-    Look,
-    Target,
-)
+from energy_platform.sources.inspect.vocabulary import CLOCK_WORDS, DATE_WORDS, ENERGY, READINGS, TARGETS, Look, Target
 
 Certainty = Literal["sure", "likely", "unsure"]
 
@@ -30,6 +22,10 @@ _SURE, _LIKELY = 4, 3
 _SMALLEST_UNIQUE = 8
 #: Roles that a measurement's row cannot be told apart by.
 _WIDE_AT_LEAST = 2
+#: The type of a value column that nothing tells.
+UNKNOWN = ""
+#: More such columns than that are no readings.
+_MOST_UNKNOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ def cast(table: FoundTable) -> Casting | None:
     wide = _wide_casting(table, pair)
     if wide is not None:
         castings.append(wide)
-    return max(castings, key=lambda casting: casting.score, default=None)
+    return max(castings, key=lambda casting: casting.score, default=None) or _unknown_casting(table, pair)
 
 
 def date_and_clock(columns: Sequence[Column]) -> tuple[Column, Column] | None:
@@ -163,12 +159,15 @@ def _add_nameless(table: FoundTable, target: Target, matches: dict[str, Match]) 
     free = [column for column in table.columns if id(column) not in used]
     if "time" in target.looks and "time" not in matches:
         times = [column for column in free if column.kind in {"time", "date"}]
+        if not times and table.dialect is not None and not table.dialect.header:
+            times = [column for column in free if column.time is not None]
         if len(times) == 1:
             matches["time"] = Match(times[0], _SURE, f"the only column of times: {_form(times[0])}")
     if table.dialect is None or table.dialect.header:
         return
     # without a header only the values can tell
-    numbers = [column for column in free if column.kind in {"integer", "number"}]
+    playing = [match.column for match in matches.values()]
+    numbers = [column for column in free if column.kind in {"integer", "number"} and column not in playing]
     texts = [column for column in free if column.kind == "text" and not column.is_unique]
     if target is READINGS and "value" not in matches and len(numbers) == 1:
         matches["value"] = Match(numbers[0], _LIKELY, "the only column of numbers")
@@ -180,8 +179,27 @@ def _add_nameless(table: FoundTable, target: Target, matches: dict[str, Match]) 
 def _wide_casting(table: FoundTable, pair: tuple[Column, Column] | None) -> Casting | None:
     """Readings with a column for each sensor."""
     energy = _casting(table, ENERGY, pair)
+    matches = _wide_matches(table, pair)
+    if "time" not in matches:
+        return None
+    numbers = _wide_numbers(table, pair, matches)
+    types = {column.name: sensor_type(column) for column in numbers}
+    known = [kind for kind in types.values() if kind is not None]
+    if not known or len(known) * 2 < len(numbers):
+        return None
+    powers = known.count("power")
+    if energy is not None and powers == 1 and len(set(known)) == len(known):
+        return None  # one meter with the weather beside it
+    if len(numbers) < _WIDE_AT_LEAST and len(known) < _WIDE_AT_LEAST and energy is not None:
+        return None
+    values = {name: kind or slug(name, "sensor") for name, kind in types.items()}
+    score = sum(match.points for match in matches.values()) + 3.0 * len(known)
+    return Casting(READINGS, matches, score, wide=values, date_and_clock=pair)
+
+
+def _wide_matches(table: FoundTable, pair: tuple[Column, Column] | None) -> dict[str, Match]:
     matches: dict[str, Match] = {}
-    for role in ("time", "building", "floor", "room_type", "tenant"):
+    for role in ("time", "building", "sensor", "floor", "room_type", "tenant"):
         look = READINGS.looks[role]
         found = [
             (match.points, -column.position, match)
@@ -193,26 +211,28 @@ def _wide_casting(table: FoundTable, pair: tuple[Column, Column] | None) -> Cast
     if pair:
         matches["time"] = Match(pair[0], _SURE, f"dates, and times of day in {pair[1].name!r}")
     _add_nameless(table, ENERGY, matches)
-    if "time" not in matches:
-        return None
+    return matches
+
+
+def _wide_numbers(table: FoundTable, pair: tuple[Column, Column] | None, matches: Mapping[str, Match]) -> list[Column]:
+    """The columns that may be values: numbers and flags without a role."""
     used = {id(match.column) for match in matches.values()} | {id(column) for column in pair or ()}
-    numbers = [
+    return [
         column
         for column in table.columns
         if id(column) not in used and column.kind in {"integer", "number", "flag"} and not _is_row_number(column)
     ]
-    types = {column.name: sensor_type(column) for column in numbers}
-    known = [kind for kind in types.values() if kind is not None]
-    if not known or len(known) * 2 < len(numbers):
+
+
+def _unknown_casting(table: FoundTable, pair: tuple[Column, Column] | None) -> Casting | None:
+    """Times and numbers of which nothing says what they are: a person has to."""
+    matches = _wide_matches(table, pair)
+    numbers = _wide_numbers(table, pair, matches)
+    if "time" not in matches or not 0 < len(numbers) <= _MOST_UNKNOWN:
         return None
-    powers = known.count("power")
-    if energy is not None and powers == 1 and len(set(known)) == len(known):
-        return None  # one meter with the weather beside it
-    if len(numbers) < _WIDE_AT_LEAST and len(known) < _WIDE_AT_LEAST and energy is not None:
-        return None
-    values = {name: kind or "unknown" for name, kind in types.items()}
-    score = sum(match.points for match in matches.values()) + 3.0 * len(known)
-    return Casting(READINGS, matches, score, wide=values, date_and_clock=pair)
+    by_file = sensor_type_of(table.table or table.file.rpartition("/")[2].partition(".")[0])
+    values = {column.name: by_file or sensor_type(column) or UNKNOWN for column in numbers}
+    return Casting(READINGS, matches, 0.0, wide=values, date_and_clock=pair)
 
 
 def _is_row_number(column: Column) -> bool:
@@ -223,7 +243,7 @@ def _is_row_number(column: Column) -> bool:
 
 def sensor_type(column: Column) -> str | None:
     """What the numbers of a column measure, by its name and unit; None where neither tells."""
-    from energy_platform.sources.inspect.vocabulary import TYPE_OF_QUANTITY
+    from energy_platform.sources.inspect.words import TYPE_OF_QUANTITY
 
     by_unit = TYPE_OF_QUANTITY.get(column.unit.quantity) if column.unit is not None else None
     by_name = sensor_type_of(column.name)
@@ -256,6 +276,9 @@ def evidence(column: Column, look: Look) -> Match | None:
     if look.few and column.is_unique and column.filled >= _SMALLEST_UNIQUE:
         points -= 2
         reasons.append("though no value comes twice")
+    if look.unique:
+        points += 1 if column.is_unique else -1
+        reasons.append("another value in each row" if column.is_unique else "though values come twice")
     return Match(column, points, ", ".join(reasons)) if points > 0 else None
 
 

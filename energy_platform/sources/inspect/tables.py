@@ -105,7 +105,8 @@ def table_of_csv(path: Path, file: str) -> FoundTable | None:
         describe(name, i, cells, styles[0], unit)
         for i, (name, cells, unit) in enumerate(zip(dialect.names, columns, units, strict=True))
     )
-    count = len(rows) if sample.whole else round(sample.size / sample.mean_line)
+    # of a compressed file only so much is known
+    count = len(rows) if sample.whole else max(len(rows), round(len(rows) * sample.size / sample.sampled))
     return FoundTable("csv", file, described, count, sample.whole, dialect=dialect, text=sample, styles=styles)
 
 

@@ -39,6 +39,7 @@ class TextSample:
         compressed: it is gzip.
         whole: the first piece is the file.
         size: of the file, in bytes as they lie on the disk.
+        sampled: bytes that were looked at.
         line_end: most of its lines end with it.
     """
 
@@ -49,13 +50,8 @@ class TextSample:
     compressed: bool
     whole: bool
     size: int
+    sampled: int
     line_end: str
-
-    @property
-    def mean_line(self) -> float:
-        """Mean characters of a line of the beginning."""
-        lines = len(_LINE_END.findall(self.pieces[0])) or 1
-        return max(1.0, len(self.pieces[0]) / lines)
 
 
 def read_sample(path: Path, name: str) -> TextSample:
@@ -83,7 +79,7 @@ def read_sample(path: Path, name: str) -> TextSample:
     ends = [("\r\n", head.count("\r\n")), ("\n", head.count("\n") - head.count("\r\n"))]
     ends.append(("\r", head.count("\r") - head.count("\r\n")))
     line_end = max(ends, key=lambda end: end[1])[0]
-    return TextSample(tuple(pieces), encoding, declared, marked, compressed, whole, size, line_end)
+    return TextSample(tuple(pieces), encoding, declared, marked, compressed, whole, size, sum(map(len, raw)), line_end)
 
 
 def _bytes_of(path: Path, size: int) -> tuple[list[bytes], bool, bool]:

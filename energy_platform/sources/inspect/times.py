@@ -103,10 +103,12 @@ class ClockForm:
     Attributes:
         format: strptime codes.
         what: for people.
+        problem: why no format reads all of them; empty where one does.
     """
 
     format: str
     what: str
+    problem: str = ""
 
 
 def time_form(cells: Sequence[str]) -> TimeForm | None:
@@ -131,6 +133,8 @@ def clock_form(cells: Sequence[str]) -> ClockForm | None:
         return ClockForm(_clock_format(longest[1], bool(longest[2])), f"time of day such as {longest[0]}")
     if all(re.fullmatch(r"\d{1,2}", cell) and int(cell) < 24 for cell in held):
         return ClockForm("%H", "hour of day")
+    if all(re.fullmatch(r"\d{1,2}", cell) and 1 <= int(cell) <= 24 for cell in held):
+        return ClockForm("%H", "hour from 1 to 24", "hours run from 1 to 24, and no clock shows 24: count them from 0")
     if all(re.fullmatch(r"\d{4}", cell) and int(cell[:2]) < 24 and int(cell[2:]) < 60 for cell in held):
         return ClockForm("%H%M", "time of day such as 0930")
     return None

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
+from energy_platform.sources.inspect.words import (
+    HUMIDITY_WORDS,
+    OCCUPANCY_WORDS,
+    POWER_WORDS,
+    TEMPERATURE_WORDS,
+)
+
 ColumnKind = Literal["empty", "integer", "number", "flag", "time", "date", "clock", "text"]
 
 NUMBERS: Final[tuple[ColumnKind, ...]] = ("integer", "number")
@@ -31,6 +38,7 @@ class Look:
         high: its values hardly ever lie above.
         weight: how much it tells about its target.
         few: its values repeat: a column in which each is another one is something else.
+        unique: each of its values is another one.
     """
 
     words: tuple[str, ...]
@@ -39,6 +47,7 @@ class Look:
     high: float = inf
     weight: float = 1.0
     few: bool = False
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +77,14 @@ class Target:
 TIME_WORDS: Final = (
     *("time", "timestamp", "datetime", "date time", "ts", "when", "at", "measured at", "recorded at", "measured on"),
     *("reading time", "read at", "sample time", "event time", "local time", "utc", "utc time", "period", "interval"),
-    *("interval start", "start time", "from", "zeit", "zeitstempel", "datum", "date", "day", "epoch", "unixtime"),
+    *("last changed", "last updated", "interval start", "start time", "from", "zeit", "zeitstempel", "datum"),
+    *("date", "day", "epoch", "unixtime"),
     *("unix time", "log time", "dt", "시간", "시각", "일시", "측정일시", "측정시간", "측정시각", "수집일시"),
     *("수집시간", "발생일시", "발생시간", "기록시간", "기록일시", "검침일시", "날짜", "일자", "측정일", "타임스탬프"),
 )
 DATE_WORDS: Final = ("date", "day", "datum", "날짜", "일자", "측정일", "측정일자", "검침일", "년월일")
 CLOCK_WORDS: Final = (
-    "time",
-    "clock",
-    "hour",
-    "hh",
-    "uhrzeit",
-    "hour of day",
-    "시간",
-    "시각",
-    "시",
-    "측정시간",
-    "측정시각",
+    *("time", "clock", "hour", "hh", "uhrzeit", "hour of day", "시간", "시각", "시", "측정시간", "측정시각"),
 )
 
 _TIME = Look(TIME_WORDS, TIMES, weight=2)
@@ -100,7 +100,20 @@ _BUILDING = Look(
 _SENSOR = Look(
     (
         *("sensor", "sensor id", "sensor code", "sensor name", "device", "device id", "tag", "tag name", "point"),
-        *("point id", "probe", "channel", "node", "node id", "센서", "센서id", "센서코드", "센서번호", "센서명"),
+        *(
+            "point id",
+            "probe",
+            "channel",
+            "node",
+            "node id",
+            "entity",
+            "entity id",
+            "dev",
+            "센서",
+            "센서id",
+            "센서코드",
+        ),
+        *("센서번호", "센서명"),
         *("장치", "장치id", "기기", "기기id", "계측기", "태그"),
     ),
     CODES,
@@ -144,34 +157,6 @@ _SEVERITY = Look(
     weight=1.5,
 )
 
-#: Names of power; with a unit of energy behind them they are energy of an interval.
-POWER_WORDS: Final = (
-    *("power", "power consumption", "active power", "load", "demand", "electric power", "electricity", "p", "p total"),
-    *(
-        "energy",
-        "energy consumption",
-        "consumption",
-        "usage",
-        "energy use",
-        "energy usage",
-        "meter reading",
-        "leistung",
-    ),
-    *("total power", "verbrauch", "energie", "전력", "소비전력", "유효전력", "전력소비", "전력소비량", "부하"),
-    *("전력사용량", "전력량", "사용량", "에너지사용량", "에너지소비량", "소비량", "수요전력"),
-)
-TEMPERATURE_WORDS: Final = (
-    *("temperature", "temp", "t", "outdoor temperature", "outdoor temp", "outside temperature", "air temperature"),
-    *("ambient temperature", "temperatur", "außentemperatur", "온도", "기온", "외기온도", "외기온", "실내온도"),
-)
-HUMIDITY_WORDS: Final = (
-    *("humidity", "hum", "rh", "relative humidity", "outdoor humidity", "feuchte", "luftfeuchte", "습도", "상대습도"),
-)
-OCCUPANCY_WORDS: Final = (
-    *("occupancy", "occupants", "people", "people count", "headcount", "persons", "재실", "재실인원", "재실자수"),
-    *("인원", "재실자"),
-)
-
 READINGS = Target(
     "readings",
     ("readings", "sensor readings", "sensor data", "measurements", "telemetry", "samples", "센서", "측정"),
@@ -183,7 +168,7 @@ READINGS = Target(
         "value": Look(
             (
                 *("value", "reading", "measured value", "val", "v", "wert", "data", "result", "값", "측정값", "측정치"),
-                *("계측값", "데이터"),
+                *("계측값", "데이터", "state"),
             ),
             NUMBERS,
             weight=2,
@@ -286,7 +271,7 @@ _TABLES = (
         "buildings",
         ("buildings", "building", "sites", "facilities", "건물", "건물목록", "건물정보"),
         {
-            "building_id": Look((*_BUILDING.words, "id", "code", "코드"), CODES),
+            "building_id": Look((*_BUILDING.words, "id", "code", "코드"), CODES, unique=True),
             "name": Look((*_NAME.words, "building name", "site name", "건물명", "건물이름"), TEXTS),
             "building_type": Look(
                 ("building type", "type", "use", "primary use", "usage type", "용도", "건물용도", "건물유형"), TEXTS
@@ -322,7 +307,7 @@ _TABLES = (
         "sensors",
         ("sensors", "sensor config", "sensor register", "devices", "센서목록", "센서정보", "장치목록"),
         {
-            "sensor_id": Look((*_SENSOR.words, "id", "code"), CODES, weight=1.5),
+            "sensor_id": Look((*_SENSOR.words, "id", "code"), CODES, weight=1.5, unique=True),
             "building_id": _BUILDING,
             "name": Look((*_NAME.words, "센서명"), TEXTS),
             "sensor_type": Look((*_TYPE.words, "@group"), TEXTS),
@@ -452,109 +437,3 @@ _TABLES = (
 )
 
 TARGETS: Final[tuple[Target, ...]] = (READINGS, ENERGY, ALERTS, PREDICTIONS, *_TABLES)
-
-#: Names of registers that count on: their rows are states of a counter, not what an interval used.
-COUNTER_WORDS: Final = (
-    *(
-        "meter reading",
-        "counter",
-        "cumulative",
-        "total energy",
-        "register",
-        "index",
-        "zählerstand",
-        "누적",
-        "누적전력량",
-    ),
-    *("누적사용량", "지침", "검침값", "적산"),
-)
-
-#: Columns that number the rows of a table.
-KEY_WORDS: Final = ("id", "row id", "rowid", "reading id", "record id", "alert id", "번호", "순번", "일련번호")
-#: Columns that an export adds: a number of the row, without a meaning.
-INDEX_WORDS: Final = ("", "index", "unnamed 0", "unnamed", "row", "row number", "level 0", "no")
-
-
-#: Units that nothing converts, by their names in small letters, and what they measure.
-#: Power, energy and temperature are known to the domain.
-OTHER_UNITS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("%", "pct", "percent", "% rh", "%rh", "퍼센트"), "share"),
-    "ppm": "co2",
-    **dict.fromkeys(("lux", "lx"), "light"),
-    **dict.fromkeys(("hpa", "mbar", "pa", "bar"), "pressure"),
-    **dict.fromkeys(("v", "volt", "volts"), "voltage"),
-    **dict.fromkeys(("a", "amp", "amps", "ampere"), "current"),
-    **dict.fromkeys(("m3", "m³", "㎥"), "volume"),
-    **dict.fromkeys(("people", "persons", "명", "인"), "occupancy"),
-    **dict.fromkeys(("m2", "m²", "㎡", "sqm"), "area"),
-    **dict.fromkeys(("seconds", "sec"), "duration"),
-    **dict.fromkeys(("m/s", "km/h"), "speed"),
-    **dict.fromkeys(("hz", "var", "kvar", "kva", "va"), "electrical"),
-}
-#: Letters that are units in brackets, and too short to be one behind a name: `phase_a` is no current.
-UNITS_IN_BRACKETS_ONLY: Final = frozenset({"a", "v", "k", "pa", "va", "bar", "sec", "인"})
-#: What stands in a row of units above columns that have none.
-UNIT_FILLERS: Final = frozenset(
-    {"", "-", "none", "n/a", "text", "string", "date", "time", "datetime", "timestamp", "id", "yyyy-mm-dd hh:mm:ss"}
-    | {
-        "yyyy-mm-dd hh:mm",
-        "yyyy-mm-dd",
-        "hh:mm",
-        "hh:mm:ss",
-        "dd.mm.yyyy",
-        "dd/mm/yyyy",
-        "code",
-        "단위",
-        "unit",
-        "units",
-    }
-)
-
-#: What a sensor measures, by words in names of columns, sensors and types.
-SENSOR_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "temperature": TEMPERATURE_WORDS,
-    "humidity": HUMIDITY_WORDS,
-    "occupancy": (*OCCUPANCY_WORDS, "motion", "presence", "pir"),
-    "power": POWER_WORDS,
-    "co2": ("co2", "carbon dioxide", "이산화탄소"),
-    "light": ("light", "lux", "illuminance", "brightness", "조도"),
-    "pressure": ("pressure", "air pressure", "기압", "압력"),
-    "pm25": ("pm25", "pm2 5", "pm 25", "초미세먼지"),
-    "pm10": ("pm10", "pm 10", "미세먼지"),
-    "voltage": ("voltage", "전압"),
-    "current": ("current", "전류"),
-    "gas": ("gas", "가스"),
-    "water": ("water", "수도", "물"),
-    "wind_speed": ("wind speed", "wind", "풍속"),
-    "solar": ("solar", "irradiance", "solar radiation", "일사량"),
-    "rain": ("rain", "precipitation", "강수량"),
-    "door": ("door", "문"),
-}
-#: What a unit says about the sensor's type.
-TYPE_OF_QUANTITY: Final[Mapping[str, str]] = {
-    "power": "power",
-    "energy": "energy",
-    "temperature": "temperature",
-    "co2": "co2",
-    "light": "light",
-    "pressure": "pressure",
-    "voltage": "voltage",
-    "current": "current",
-    "occupancy": "occupancy",
-}
-
-#: Texts that mean: nothing was measured.
-MISSING_MARKS: Final = frozenset(
-    {"na", "n/a", "#n/a", "#na", "null", "none", "nil", "nan", "-", "--", "---", ".", "?", "*", "missing", "no data"}
-    | {"nodata", "error", "err", "fail", "bad", "#value!", "#ref!", "#div/0!", "결측", "없음", "미측정", "오류"}
-)
-#: Numbers that mean the same, where they lie far from all others.
-MISSING_NUMBERS: Final = (-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0)
-
-#: Time zones that go with an offset, where all times carry the same one.
-ZONE_OF_OFFSET: Final[Mapping[str, str]] = {
-    "+00:00": "UTC",
-    "+09:00": "Asia/Seoul",
-    "+08:00": "Asia/Singapore",
-    "+05:30": "Asia/Kolkata",
-}

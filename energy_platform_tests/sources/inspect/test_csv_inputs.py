@@ -12,6 +12,7 @@ import pytest
 
 from energy_platform.domain.contracts import ColumnType
 from energy_platform.sources.estate import check_estate, read_estate
+from energy_platform.sources.inspect import text_sample
 from energy_platform.sources.inspect.estate_text import estate_text
 from energy_platform.sources.inspect.inspection import inspect_folder
 from energy_platform.sources.opening import open_source
@@ -206,6 +207,33 @@ CASES = {
         {"building": {"const": "? data"}},
         asked=("Which building",),
     ),
+    "hours from 1 to 24": Case(
+        "date,hour,building_id,power_kw\n"
+        + "".join(f"2024-01-{day:02d},{hour},B1,{hour % 7}.5\n" for day in range(1, 4) for hour in range(1, 25)),
+        {"time": {"date": "date", "time": "hour", "format": "? %Y-%m-%d %H"}},
+        asked=("from 1 to 24",),
+    ),
+    "megawatts or milliwatts": Case(
+        hours(ISO, head="time,building_id,power_mw\n"),
+        {"power_kw": {"column": "power_mw", "unit": "? MW | kW"}},
+        asked=("megawatts",),
+    ),
+    "UTC by name alone": Case(
+        hours(ISO, head="Time (UTC),building_id,power_kw\n"), {"time": "? Time (UTC)"}, asked=("in UTC",)
+    ),
+    "numbers without a name": Case(
+        hours(ISO, head="time,building_id,aa,bb\n", row=",B001,{0:.1f},{0:.1f}\n"),
+        {"values": dict.fromkeys(("aa", "bb"), "? temperature | humidity | power")},
+        asked=("'aa', 'bb'",),
+        section="readings",
+    ),
+    "a column for each meter": Case(
+        hours(ISO, head="time,tower_a,tower_b\n", row=",{0:.1f},{0:.1f}\n"),
+        {"shape": "wide", "values": {"tower_a": "power", "tower_b": "power"}},
+        asked=("Which building",),
+        section="readings",
+        name="electricity.csv",
+    ),
     "a column for each sensor": Case(
         hours(ISO, head="time,building_id,temp_1,temp_2,rh_1\n", row=",B001,{0:.1f},{0:.1f},{0:.1f}\n"),
         {"shape": "wide", "values": {"temp_1": "temperature", "temp_2": "temperature", "rh_1": "humidity"}},
@@ -231,6 +259,31 @@ def inspected(folder: Path, case: Case):
     content = case.content if isinstance(case.content, bytes) else case.content.encode()
     (folder / case.name).write_bytes(content)
     return inspect_folder(folder, timezone="Asia/Seoul")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp949"])
+def test_of_large_files_pieces_are_looked_at(encoding, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_sample, "WHOLE_BYTES", 100_000)
+    monkeypatch.setattr(text_sample, "_HEAD_BYTES", 20_000)
+    monkeypatch.setattr(text_sample, "_PIECE_BYTES", 8_000)
+    rows = "".join(
+        f'"{day:02d}.03.2024 {hour:02d}:{minute:02d}";가동;"{minute},5";"one\r\ntwo"\r\n'
+        for day in range(1, 13)
+        for hour in range(24)
+        for minute in range(0, 60, 5)
+    )
+    last = "".join(f"{day}.03.2024 10:00;가동;1,5;x\r\n" for day in range(13, 32)) * 20
+    content = f"time;building_id;power_kw;note\r\n{rows}{last}"
+    (tmp_path / "data.csv").write_bytes(content.encode(encoding))
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    (source,) = proposal.sources
+    # which number is the day shows in the last piece alone
+    assert source.entry["time"] == {"column": "time", "order": "day_first"}
+    assert source.entry["decimal"] == ","
+    assert not source.tables[0].whole
+    assert 0.7 < source.rows / (12 * 24 * 12 + 19 * 20) < 1.3
+    assert str(proposal.head["first_day"]) == "2024-01-01"
+    assert "2024-03-01" in proposal.comments["first_day"]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
