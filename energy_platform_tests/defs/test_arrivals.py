@@ -35,7 +35,7 @@ class Watcher:
         self.runs = runs
         self.sensor = sensor
         self.cursor: str | None = None
-        self.reason = ""
+        self.reason: str = ""
 
     def tick(self) -> list[dg.RunRequest]:
         """What it asks for now; its cursor moves as Dagster moves it: not where the tick fails."""
@@ -47,11 +47,8 @@ class Watcher:
             result = self.runs.definitions.resolve_sensor_def(self.sensor)(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
-        self.reason = (
-            result.skip_reason.skip_message
-            if isinstance(result.skip_reason, dg.SkipReason)
-            else str(result.skip_reason or "")
-        )
+        reason = result.skip_reason
+        self.reason = str(reason.skip_message if isinstance(reason, dg.SkipReason) else reason or "")
         return list(result.run_requests or [])
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:

@@ -155,4 +155,4 @@ def test_the_asset_keeps_what_its_setting_says(instance: dg.DagsterInstance, mon
 
     (event,) = done.asset_materializations_for_node("maintenance__history")
     assert event.metadata["runs_removed"].value == 0
-    assert event.metadata["before"].value < (datetime.now(UTC) - timedelta(days=89)).isoformat()
+    assert str(event.metadata["before"].value) < (datetime.now(UTC) - timedelta(days=89)).isoformat()

@@ -69,9 +69,10 @@ class DaysWatch:
     def meaning(self) -> str:
         """Changes with the estate file, the contract, and the way digests are made."""
         estate = self.platform.estate
-        contract = contract_of(self.measurement)
-        rules = MappingRules(estate, contract, self.platform.now)
-        return mark_of([estate.file.read_text(encoding="utf-8"), meaning_of(next(iter(self.own.values())), rules)])
+        rules = MappingRules(estate, contract_of(self.measurement), self.platform.now)
+        # of any one: what differs between them stands in the estate file
+        first = [meaning_of(spec, rules) for spec in estate.sources_of(self.measurement)[:1]]
+        return mark_of([estate.file.read_text(encoding="utf-8"), *first])
 
     def files(self) -> dict[str, FileState]:
         """The sources' files."""
