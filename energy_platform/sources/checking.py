@@ -48,11 +48,12 @@ def _check_files(estate: Estate) -> None:
     folders = tuple(f"{name.rstrip('/')}/" for name in ignored)
     if estate.models_folder is not None:
         folders += (f"{_name(estate.models_folder, estate.folder)}/",)
+    named = mapped | free | ignored
     estate_file = estate.file.resolve()
     unnamed = [
         name
         for path in _files_below(estate.folder)
-        if (name := _name(path, estate.folder)) not in mapped | free | ignored
+        if (name := _name(path, estate.folder)) not in named
         and not name.startswith(folders)
         and path.resolve() != estate_file
     ]

@@ -25,6 +25,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+#: An estate may have a file per building and month.
+_KNOWN_FILES = 1 << 16
 _GZIP = b"\x1f\x8b"
 _ENCODING_REMEDY = "Say `encoding:` in the estate file, or save the file as UTF-8."
 
@@ -43,7 +45,7 @@ def detect_encoding(path: Path, name: str, declared: str | None) -> str:
     return _detected(path, name, declared, (status.st_size, status.st_mtime_ns, status.st_ino))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_KNOWN_FILES)
 def _detected(path: Path, name: str, declared: str | None, version: tuple[int, int, int]) -> str:
     # decoding a large file takes a while: once is enough, as long as nobody touches it
     del version

@@ -46,7 +46,7 @@ class _Key(Enum):
 
 # finding out takes a pass over the file: once is enough, as long as nobody touches it
 _KEYS: dict[tuple[Path, str, str, Header, str], _Key] = {}
-_MOST_KEYS = 256
+_MOST_KEYS = 1 << 16
 #: How many of the unnamed columns at the end of a file hold nothing; known in the same way.
 _EMPTY_ENDS: dict[tuple[Path, str, str, Header], int] = {}
 
