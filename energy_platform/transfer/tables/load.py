@@ -92,7 +92,7 @@ class ExpectedTable:
     def __init__(self, platform: Platform, name: str, options: LoadOptions, retired: set[str]) -> None:
         estate = platform.estate
         self.contract = TABLES[name]
-        self.positions = {estate.sources.index(spec): spec for spec in estate.sources_of(name)}
+        self.positions = {estate.position_of(spec): spec for spec in estate.sources_of(name)}
         self.phases: dict[str, float] = {}
         self.tenants: set[str] = set()
         self._chunks: list[pl.DataFrame | Path] = []
