@@ -34,7 +34,7 @@ from energy_platform.transfer.mapping import (
     map_batch,
 )
 from energy_platform.transfer.progress import Progress, Step
-from energy_platform.transfer.temporary import new_folder
+from energy_platform.transfer.temporary import new_folder, write_rows
 
 #: Where a row came from: its stream and batch, in the order of the source.
 PLACE: Final = "@place"
@@ -216,7 +216,7 @@ class Staging:
             raise RuntimeError("Nothing has been spilled.")
         self._written += 1
         path = folder / f"{self._written:06d}.arrow"
-        rows.write_ipc(path, compression="lz4")
+        write_rows(rows, path)
         failpoint("mid_spill")
         return path
 

@@ -38,7 +38,7 @@ from energy_platform.transfer.mapping import (
     next_future_time,
 )
 from energy_platform.transfer.progress import Progress, Step
-from energy_platform.transfer.temporary import new_folder
+from energy_platform.transfer.temporary import new_folder, write_rows
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
 
 #: Rows that are read together from a temporary file.
@@ -174,7 +174,7 @@ class Staging:
             return rows
         self._kept += 1
         path = self._temporary_folder() / f"judged-{self._kept:06d}.arrow"
-        rows.write_ipc(path, compression="lz4", record_batch_size=_FILE_BATCH_ROWS)
+        write_rows(rows, path, batch_rows=_FILE_BATCH_ROWS)
         return path
 
     # -- one record batch, in a thread of its stream -----------------------------------------------------------------
@@ -221,7 +221,7 @@ class Staging:
         rows = pl.concat(self._memory).sort(DAY, "time", maintain_order=True)
         self._memory, self._memory_rows = [], 0
         path = self._temporary_folder() / f"staged-{len(self._runs):06d}.arrow"
-        rows.write_ipc(path, compression="lz4", record_batch_size=_FILE_BATCH_ROWS)
+        write_rows(rows, path, batch_rows=_FILE_BATCH_ROWS)
         failpoint("mid_spill")
         places: dict[date, tuple[int, int]] = {}
         start = 0
