@@ -36,6 +36,7 @@ class LocalServer(ABC):
         self.home = home
         self.settings = settings
         self.credentials = credentials
+        self._spawned = False
         self.process = ServerProcess(home.root / "run" / f"{self.name}.lock", home.root / "logs" / f"{self.name}.log")
 
     @abstractmethod
@@ -82,6 +83,7 @@ class LocalServer(ABC):
         self.process.spawn(
             command, folder=self.folder, user=self.home.service_user, environment=_environment(self.folder)
         )
+        self._spawned = True
 
     def finish(self) -> None:
         """Wait until the server answers.
@@ -96,8 +98,9 @@ class LocalServer(ABC):
         while not (self.process.alive() and self.check()):
             if not self.process.alive():
                 # another program may have taken the port just before; what a killed server left behind may have held
-                # on until now
-                if starts == MOST_STARTS or (is_free(self.port) and self.process.last_words()):
+                # on until now, and looked like a server that runs
+                failed = self._spawned and is_free(self.port) and self.process.last_words()
+                if starts == MOST_STARTS or failed:
                     raise self._failed_start()
                 starts += 1
                 self.begin()
