@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from pydantic import SecretStr
 
 from energy_platform.local.influxdb import find_influxd
 from energy_platform.settings import Settings
@@ -13,7 +19,8 @@ from energy_platform_tests.conftest import skip_without
 from energy_platform_tests.promises import target as store
 from energy_platform_tests.promises.pipeline import verify
 from energy_platform_tests.soak.ground import Ground
-from energy_platform_tests.soak.kills import LOADER, RANDOM, Kill, happens
+from energy_platform_tests.soak.kills import LOADER, RANDOM, Kill, happens, held, kill_server, loading
+from energy_platform_tests.soak.relay import relay
 from energy_platform_tests.soak.state import differences, size_of, state_of
 
 #: Done one after the other, each to the load that goes on where the last one was killed.
@@ -113,4 +120,90 @@ def test_killed_between_data_and_ledger_the_ledger_claims_no_more_than_stands(
     assert proven - {"undated"} < counts.keys()
     for day in proven - {"undated"}:
         assert counts[day] == entries["timeseries/sensor_data", day]["rows"]
+    assert ground.finish(folder) == []
+
+
+@pytest.mark.parametrize("way", ["terminated", "reset"])
+def test_a_connection_cut_in_the_middle_of_a_copy(grounds: dict[str, Ground], way: str) -> None:
+    ground = grounds["postgres"]
+    ground.empty()
+    folder = ground.folders[0]
+    url = urlsplit(ground.settings.postgres_url.get_secret_value())
+    assert url.hostname
+    assert url.port
+    with relay(url.hostname, url.port) as line:
+        place = url.netloc.replace(str(url.port), str(line.port))
+        settings = ground.settings.model_copy(
+            update={"postgres_url": SecretStr(urlunsplit(url._replace(netloc=place)))}
+        )
+        with held(ground, folder, "mid_copy", 5, settings=settings) as load:
+            if way == "reset":
+                assert line.cut() >= 1
+            else:
+                with psycopg.connect(ground.settings.postgres_url.get_secret_value()) as connection:
+                    ended = connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%%'"
+                        " AND pid <> pg_backend_pid() AND usename = %s",
+                        [url.username],
+                    ).fetchall()
+                    assert ended == [(True,)]
+    assert load.is_readable, load.output
+    assert "StoreUnavailableError" in load.output
+    assert ground.finish(folder) == []
+
+
+def test_influxdb_that_starts_anew_during_a_load_is_only_a_pause(grounds: dict[str, Ground]) -> None:
+    ground = grounds["influxdb"]
+    ground.empty()
+    folder = ground.folders[0]
+    # the digests of a source with mixed types hang on its batches: as many rows as in the load that is compared
+    changed = {"ENERGY_INFLUX_PATIENCE_SECONDS": "100", "ENERGY_BATCH_ROWS": "50000"}
+    with held(ground, folder, "mid_influx_body", 5, **changed) as load:
+        kill_server(ground, "timeseries")
+        ground.start_again()
+    assert load.code == 0, load.output
+    assert differences(ground.expected[folder], state_of(ground.settings)) == []
+
+
+@pytest.mark.parametrize("server", ["postgres", "redis"])
+def test_a_server_that_starts_anew_during_a_load(grounds: dict[str, Ground], server: str) -> None:
+    ground = grounds["influxdb"]
+    ground.empty()
+    folder = ground.folders[0]
+    with held(ground, folder, "data_before_ledger", 13) as load:
+        kill_server(ground, server)
+        ground.start_again()
+    # nobody talks to Redis before the end; PostgreSQL has taken the locks with it
+    assert load.code == 0 if server == "redis" else load.is_readable, load.output
+    assert ground.finish(folder) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of some pages."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_for_temporary_files_ends_a_load_in_words(grounds: dict[str, Ground], small_disk: Path) -> None:
+    ground = grounds["postgres"]
+    ground.empty()
+    folder = ground.folders[0]
+    variables = {"TMPDIR": str(small_disk), "ENERGY_BATCH_ROWS": "150", "ENERGY_SPILL_ROWS": "400"}
+    with loading(ground, folder, variables) as (process, output):
+        code = process.wait(120)
+    said = "".join(output)
+    assert code == 1
+    assert f"StoreError: {small_disk}" in said, said
+    assert "TMPDIR" in said
+    assert list(small_disk.iterdir()) == []
     assert ground.finish(folder) == []

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from energy_platform.failpoints import FAILPOINTS
+from energy_platform.settings import Settings
 from energy_platform_tests.promises.pipeline import start_loading
 from energy_platform_tests.soak.ground import MANY_PIECES, Ground
 
@@ -106,10 +107,15 @@ def kill_server(ground: Ground, server: str) -> None:
 
 @contextmanager
 def loading(
-    ground: Ground, folder: Path, variables: dict[str, str], *, force: bool = False
+    ground: Ground,
+    folder: Path,
+    variables: dict[str, str],
+    *,
+    force: bool = False,
+    settings: Settings | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A process that loads the folder, and the list that its output goes to; complete once the block has ended."""
-    process = start_loading(ground.settings, folder, force=force, **variables)
+    process = start_loading(settings or ground.settings, folder, force=force, **variables)
     assert process.stdout is not None
     output: list[str] = []
     reader = threading.Thread(target=output.extend, args=(process.stdout,), daemon=True)
@@ -122,6 +128,52 @@ def loading(
         process.wait(30)
         reader.join(30)
         process.stdout.close()
+
+
+@contextmanager
+def held(
+    ground: Ground, folder: Path, place: str, time_: int = 1, *, settings: Settings | None = None, **variables: str
+) -> Iterator[Load]:
+    """A load that is held at a failpoint for the time of the block, and goes on to its end once the block has ended.
+
+    Args:
+        ground: what is loaded, and where.
+        folder: of the estate.
+        place: the failpoint.
+        time_: at which time the load comes by.
+        settings: for this load, instead of the ground's.
+        variables: further environment variables, instead of those that make many pieces.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        sign = Path(scratch) / "reached"
+        all_variables = {**MANY_PIECES, **variables, "ENERGY_FAILPOINTS": f"{place}=pause:{sign}@{time_}"}
+        done = Load()
+        with loading(ground, folder, all_variables, settings=settings) as (process, output):
+            while not sign.exists():
+                assert process.poll() is None, f"the load was over before {place}@{time_}"
+                time.sleep(0.005)
+            yield done
+            sign.unlink()
+            done.code = process.wait(_SECONDS)
+        done.output = "".join(output)
+
+
+@dataclass
+class Load:
+    """How a load ended.
+
+    Attributes:
+        code: its exit code.
+        output: all that it printed.
+    """
+
+    code: int | None = None
+    output: str = ""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it ended in an error that is meant to be read."""
+        return self.code == 1 and _READABLE.search(self.output) is not None
 
 
 def chosen(moments: random.Random, seconds: float, *, influx: bool) -> Kill:
