@@ -91,7 +91,7 @@ def _is_synonym(text: str, kind: str) -> bool:
 
 def add_wide_values(draft: Draft) -> None:
     """Say what each column of a wide source measures."""
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     unknown: list[str] = []
     for name, kind in draft.casting.wide.items():
         column = draft.table.column(name)
@@ -106,10 +106,10 @@ def add_wide_values(draft: Draft) -> None:
             why = f"measures {kind}" if known else f"{shown(column)}; its name is taken for the type"
             certainty = "sure" if known else "likely"
             draft.made.columns.append(ColumnProposal(name, f"value of a {kind} sensor", certainty, why))
-        if column.unit is not None and not column.unit.canonical:
-            draft.made.notes.append(
-                f"{name!r} is in {column.unit.name}: a wide source's values are loaded as they are."
-            )
+        options = {"unit": column.unit.name} if column.unit is not None and not column.unit.canonical else {}
+        options |= {"strip": column.glued} if column.glued else {}
+        if options:
+            values[name] = {"type": values[name], **options}
     draft.made.entry["values"] = values
     if unknown:
         names = ", ".join(map(repr, unknown[:_MOST_NAMED])) + (", …" if len(unknown) > _MOST_NAMED else "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 FileKind = Literal["sqlite", "csv", "json", "model", "other", "unreadable"]
@@ -55,6 +56,8 @@ _NO_DATA = {
     ".cfg": "settings",
 }
 _HASHED_BYTES = 1 << 20
+#: What people and systems add to the name of a copy, or call the folder that it is in.
+_COPY_MARK = re.compile(r"[\s_.-]*(?:\(\d+\)|\b(?:copy of|copy|backups?|bak|old|archive)\b|복사본|사본|백업)[\s_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +138,14 @@ def _classified(path: Path, name: str) -> FoundFile:
 
 
 def _without_copies(files: list[FoundFile]) -> list[FoundFile]:
-    """The same files; of two with the same bytes the second is no source."""
-    sizes: dict[tuple[FileKind, int], list[FoundFile]] = {}
+    """The same files; of two with the same bytes, one called like a copy of the other, that one is no source."""
+    alike: dict[tuple[str, int], list[FoundFile]] = {}
     for file in files:
         if file.kind in {"sqlite", "csv", "json"}:
-            sizes.setdefault((file.kind, file.path.stat().st_size), []).append(file)
+            # files of two meters that measured nothing have the same bytes too: the names must tell
+            alike.setdefault((_original_name(file.name), file.path.stat().st_size), []).append(file)
     copies: dict[str, str] = {}
-    for several in sizes.values():
+    for several in alike.values():
         originals: dict[str, str] = {}
         # `a.csv` is the original of `a (1).csv` and `a_copy.csv`
         for file in sorted(several, key=lambda one: (len(one.name), one.name)) if len(several) > 1 else ():
@@ -156,6 +160,13 @@ def _without_copies(files: list[FoundFile]) -> list[FoundFile]:
         else file
         for file in files
     ]
+
+
+def _original_name(name: str) -> str:
+    """The name without what marks a copy: `energy.csv` for `old/Energy (1).csv`."""
+    path = PurePosixPath(name.lower().replace("_", " "))
+    parts = [_COPY_MARK.sub("", part) for part in (*path.parent.parts, path.name.partition(".")[0])]
+    return "/".join([part for part in parts if part] + list(path.suffixes))
 
 
 def _digest(path: Path) -> str:

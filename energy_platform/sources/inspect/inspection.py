@@ -13,7 +13,7 @@ from energy_platform.domain.days import zone_of
 from energy_platform.domain.errors import EnergyPlatformError, EstateError
 from energy_platform.sources.inspect.folder import FoundFile, files_of
 from energy_platform.sources.inspect.groups import FileGroup, groups_of
-from energy_platform.sources.inspect.naming import slug
+from energy_platform.sources.inspect.naming import sensor_type_of, slug
 from energy_platform.sources.inspect.proposal import Proposal, Question, SourceProposal
 from energy_platform.sources.inspect.roles import Casting, cast
 from energy_platform.sources.inspect.source_entries import Surroundings, propose_source
@@ -69,6 +69,7 @@ class _Inspection:
     ignored: dict[str, str] = field(default_factory=dict)
     questions: list[Question] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    left_arrays: dict[str, list[str]] = field(default_factory=dict)
     castings: list[tuple[tuple[FoundTable, ...], Casting, FileGroup | None]] = field(default_factory=list)
 
     def proposal(self, files: Sequence[FoundFile]) -> Proposal:
@@ -138,8 +139,8 @@ class _Inspection:
         grouped = {table.file for group in groups for table in group.tables}
         for group in groups:
             casting = cast(group.tables[0])
-            if casting is None or not casting.target.is_section:
-                # registers are read one by one
+            if casting is None or not casting.target.is_section or _are_sensors(group, casting):
+                # registers are read one by one, and so are files that hold a sensor of another type each
                 grouped -= {table.file for table in group.tables}
             else:
                 self.castings.append((group.tables, casting, group))
@@ -165,10 +166,17 @@ class _Inspection:
 
     def _leave(self, table: FoundTable, why: str, *, asked: bool) -> None:
         # a file of JSON may hold several arrays: only as a whole can it be ignored
+        if table.kind == "json":
+            self.left_arrays.setdefault(table.file, []).append(f"{table.at or 'its array'} is not loaded: {why}.")
         self._ignore(table.name if table.kind == "sqlite" else table.file, why, asked=asked)
 
     def _mapped_files_are_not_ignored(self, sources: Sequence[SourceProposal]) -> None:
-        mapped = {table.file for source in sources for table in source.tables if table.kind == "json"}
+        mapped: set[str] = set()
+        for source in sources:
+            file = source.tables[0].file
+            if source.tables[0].kind == "json" and file not in mapped:
+                mapped.add(file)
+                source.notes += self.left_arrays.get(file, [])
         for file in mapped & self.ignored.keys():
             del self.ignored[file]
             self.questions = [question for question in self.questions if question.where != file]
@@ -312,3 +320,10 @@ class _Inspection:
                 if code is not None and name is not None and code.values and name.values:
                     return {"code": code.values[0], "name": name.values[0]}
         return {"code": "default", "name": "Default"}
+
+
+def _are_sensors(group: FileGroup, casting: Casting) -> bool:
+    """Each file holds one sensor, and their names say what each measures."""
+    if casting.target.name != "readings" or casting.wide or {"sensor", "type"} & casting.matches.keys():
+        return False
+    return bool(group.varying) and all(sensor_type_of(part) is not None for part in group.varying)

@@ -82,6 +82,8 @@ def styles_of(columns: Iterable[Sequence[str]]) -> tuple[NumberStyle, ...]:
     More than one come back only where the same texts are different numbers in them: `1,234` alone.
     """
     several = [tuple(cells) for cells in columns]
+    if not several:
+        return (PLAIN,)
     counts = [sum(reads(cells, style) for cells in several) for style in STYLES]
     best = [style for style, count in zip(STYLES, counts, strict=True) if count == max(counts)]
     if best[0] == PLAIN or not max(counts):

@@ -10,7 +10,6 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft, Surroundings, shown
-from energy_platform.sources.inspect.draft_csv import add_dialect
 from energy_platform.sources.inspect.draft_time import add_time, time_options
 from energy_platform.sources.inspect.draft_values import (
     add_wide_values,
@@ -18,6 +17,7 @@ from energy_platform.sources.inspect.draft_values import (
     temperature_options,
     type_names,
 )
+from energy_platform.sources.inspect.draft_writing import add_dialect, add_numbers
 from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug
 from energy_platform.sources.inspect.proposal import ColumnProposal, SourceProposal
 from energy_platform.sources.inspect.roles import Casting, Match
@@ -38,6 +38,7 @@ def propose_source(tables: tuple[FoundTable, ...], casting: Casting, around: Sur
     draft = Draft(table, casting, around, made)
     _place(draft)
     add_dialect(draft)
+    add_numbers(draft)
     if casting.wide:
         made.entry["shape"] = "wide"
     _key(draft)
@@ -158,6 +159,10 @@ def _sensor(draft: Draft) -> None:
         entry["sensor"] = kind.name
         made.comments["sensor"] = "likely: one sensor of each type in a building, as no column names the sensor"
         return
+    if draft.around.name_pattern is not None:
+        entry["sensor"] = {"from": "name", "pattern": draft.around.name_pattern}
+        made.comments["sensor"] = "likely: one sensor in each file, as no column names the sensor"
+        return
     stem = draft.table.file.rpartition("/")[2].partition(".")[0]
     entry["sensor"] = {"const": stem}
     made.comments["sensor"] = "likely: one sensor in this file, called like the file"
@@ -219,9 +224,6 @@ def _strays(draft: Draft) -> None:
                 f"{column.name!r} holds values of another kind in {column.strays} of {column.filled} rows that were"
                 " looked at: they go to the quarantine."
             )
-        number_marks = [mark for mark in column.marks if column.kind in {"integer", "number"}]
-        if draft.table.kind != "csv" and number_marks:
-            draft.made.notes.append(f"{', '.join(sorted(number_marks))} in {column.name!r} may mean: not measured.")
 
 
 _FIRST_KEYS = ("sqlite", "csv", "json", "table", "at", "encoding", "separator", "skip_rows", "comment", "header")

@@ -83,8 +83,8 @@ def tables_of_database(path: Path, file: str) -> list[FoundTable]:
                 continue
             whole = rows <= _WHOLE_ROWS
             cells = _cells_of(source.batches(_WHOLE_ROWS if whole else _HEAD_ROWS), source.columns(), whole=whole)
-            columns = tuple(describe(column, i, values) for i, (column, values) in enumerate(cells.items()))
-            found.append(FoundTable("sqlite", file, columns, rows, whole, table=name))
+            columns, styles = _described(cells)
+            found.append(FoundTable("sqlite", file, columns, rows, whole, table=name, styles=styles))
         except EnergyPlatformError as error:
             found.append(FoundTable("sqlite", file, table=name, problem=error.what))
     return found
@@ -133,21 +133,48 @@ def tables_of_json(path: Path, file: str) -> list[FoundTable]:
             source = JsonSource(spec)
             names = source.columns()
             cells = _cells_of(source.batches(_WHOLE_ROWS), names, whole=True)
-            columns = tuple(describe(name, i, values) for i, (name, values) in enumerate(cells.items()))
-            found.append(FoundTable("json", file, columns, source.row_count(), at=place))
+            columns, styles = _described(cells)
+            found.append(FoundTable("json", file, columns, source.row_count(), at=place, styles=styles))
         except EnergyPlatformError as error:
             found.append(FoundTable("json", file, at=place, problem=error.what))
     return found
 
 
-def _cells_of(frames: Iterator[Any], names: tuple[str, ...], *, whole: bool) -> dict[str, list[str | None]]:
-    """The values of all rows, or of the first frame, as text."""
+@dataclass(slots=True)
+class _Cells:
+    """The values of a column as text.
+
+    Attributes:
+        values: of the rows that were looked at.
+        is_text: some of them were no numbers when they were read.
+    """
+
+    values: list[str | None] = field(default_factory=list)
+    is_text: bool = False
+
+
+def _described(cells: Mapping[str, _Cells]) -> tuple[tuple[Column, ...], tuple[NumberStyle, ...]]:
+    """What the columns hold, and how those that are text write numbers."""
+    styles = styles_of(
+        [value or "" for value in column.values[:_STYLE_CELLS]] for column in cells.values() if column.is_text
+    )
+    columns = tuple(
+        describe(name, i, column.values, styles[0] if column.is_text else PLAIN)
+        for i, (name, column) in enumerate(cells.items())
+    )
+    return columns, styles
+
+
+def _cells_of(frames: Iterator[Any], names: tuple[str, ...], *, whole: bool) -> dict[str, _Cells]:
+    """The values of all rows, or of the first frame."""
     import polars as pl
 
-    cells: dict[str, list[str | None]] = {name: [] for name in names if name not in {KEY_COLUMN, ORDER_COLUMN}}
+    cells = {name: _Cells() for name in names if name not in {KEY_COLUMN, ORDER_COLUMN}}
     for frame in frames:
-        for name in cells:
-            cells[name] += frame.get_column(name).cast(pl.String).to_list()
+        for name, column in cells.items():
+            given = frame.get_column(name)
+            column.values += given.cast(pl.String).to_list()
+            column.is_text = column.is_text or given.dtype == pl.String
         if not whole:
             break
     return cells

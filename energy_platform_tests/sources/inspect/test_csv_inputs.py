@@ -239,6 +239,11 @@ CASES = {
         {"shape": "wide", "values": {"temp_1": "temperature", "temp_2": "temperature", "rh_1": "humidity"}},
         section="readings",
     ),
+    "units of wide columns": Case(
+        hours(ISO, head="time,building_id,temp_f,temp_2\n", row=",B001,{0:.1f},{0:.1f} °C\n"),
+        {"values": {"temp_f": {"type": "temperature", "unit": "°F"}, "temp_2": {"type": "temperature", "strip": "°C"}}},
+        section="readings",
+    ),
     "a row for each reading": Case(
         "time,building,device_id,metric,reading,uom\n"
         + "".join(f"2024-01-{day:02d} 10:00,B1,d{day % 3},온도,{day}.5,C\n" for day in range(1, 20)),

@@ -172,11 +172,14 @@ def test_a_pattern_never_takes_a_file_of_another_kind(tmp_path):
 
 def test_copies_are_loaded_once(tmp_path):
     content = "building_id," + ENERGY.replace("\n2024", "\nB1,2024")
-    for name in ("energy.csv", "energy (1).csv"):
+    (tmp_path / "old").mkdir()
+    for name in ("energy.csv", "energy (1).csv", "Energy_copy.csv", "old/energy.csv", "other.csv"):
         (tmp_path / name).write_text(content)
     proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
-    assert proposal.ignored == {"energy (1).csv": "the same bytes as energy.csv"}
-    assert rows_of(accepted(tmp_path, proposal)) == {"energy.csv": 28}
+    copies = ("energy (1).csv", "Energy_copy.csv", "old/energy.csv")
+    assert proposal.ignored == dict.fromkeys(copies, "the same bytes as energy.csv")
+    # the same bytes alone are no reason: two meters may have measured nothing
+    assert rows_of(accepted(tmp_path, proposal)) == {"energy.csv": 28, "other.csv": 28}
 
 
 def test_arrays_in_json(tmp_path):
@@ -308,3 +311,42 @@ def test_any_name_stands_in_the_file_as_it_is(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "names.yaml"
     file.write_text(f"a: {{{scalar(text)}: [{scalar(text)}]}}\nb: {scalar(text)}  # comment\n", encoding="utf-8")
     assert load_yaml(file) == {"a": {text: [text]}, "b": text}
+
+
+def test_marks_and_numbers_in_the_texts_of_a_database(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE log (building TEXT, time INTEGER, power_kw TEXT, temp_f REAL)")
+        rows = [("B1", 1_704_067_200_000 + i * 3_600_000, f"{i % 7},5", 50.5 + i % 9) for i in range(40)]
+        rows += [("B1", 1_704_470_400_000, "N/A", -999.0)]
+        connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", rows)
+        connection.commit()
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    entry = proposal.sources[0].entry
+    assert entry["time"] == {"column": "time", "unit": "ms"}
+    assert (entry["decimal"], entry["missing"]) == (",", ["N/A", "-999"])
+    assert entry["temperature_c"] == {"column": "temp_f", "unit": "F"}
+    accepted(tmp_path, proposal)
+
+
+def test_a_file_for_each_sensor(tmp_path):
+    values = "".join(f"2024-01-{day:02d} 10:00,{day}.5\n" for day in range(1, 29))
+    for name in ("temp_1", "rh_1"):
+        (tmp_path / f"{name}.csv").write_text(f"time,value\n{values}")
+    (tmp_path / "rooms.csv").write_text("building_id,name,address\nB1,Tower,Street 1\n")
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    readings = {source.name: source.entry for source in proposal.sources if source.section == "readings"}
+    assert {name: (entry["sensor"], entry["type"]) for name, entry in readings.items()} == {
+        "rh_1.csv": ({"const": "rh_1"}, {"const": "humidity"}),
+        "temp_1.csv": ({"const": "temp_1"}, {"const": "temperature"}),
+    }
+    assert all(entry["building"] == {"const": "B1"} for entry in readings.values())
+    accepted(tmp_path, proposal)
+
+
+def test_what_is_left_of_a_json_file_is_told(tmp_path):
+    sensors = [{"sensor_id": f"t{i}", "building_id": "B1", "unit": "C"} for i in range(3)]
+    (tmp_path / "config.json").write_text(json.dumps({"sensors": sensors, "colours": [{"red": "a"}, {"red": "b"}]}))
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    assert proposal.sources[0].notes == ["colours is not loaded: it fits no target by its columns red."]
+    assert proposal.ignored == {}
+    accepted(tmp_path, proposal)

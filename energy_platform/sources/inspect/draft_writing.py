@@ -1,4 +1,4 @@
-"""How a CSV file is written, as options of the estate file: what the reader does not find out by itself."""
+"""How a file is written, as options of the estate file: what the reader does not find out by itself."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ def add_dialect(draft: Draft) -> None:
         made.notes.append(
             f"Row {dialect.ragged[0]} has another number of columns than the header{several}: mend it first."
         )
-    _numbers(draft)
 
 
-def _numbers(draft: Draft) -> None:
-    """How a CSV file writes numbers, and what stands where there is none."""
+def add_numbers(draft: Draft) -> None:
+    """Say how numbers are written, and what stands where there is none."""
     table, made = draft.table, draft.made
     if len(table.styles) > 1:
         made.entry["decimal"] = open_question(",", ".")
@@ -64,7 +63,7 @@ def _with_comma(table: FoundTable) -> str:
 
 
 def _missing_marks(table: FoundTable) -> tuple[list[str], list[str]]:
-    """Texts that mean null in this file, and numbers that may, but are values elsewhere in it."""
+    """Texts that mean null of a source, and numbers that may mean it, but are values elsewhere in it."""
     marks: list[str] = []
     doubtful: list[str] = []
     for column in table.columns:
@@ -75,6 +74,6 @@ def _missing_marks(table: FoundTable) -> tuple[list[str], list[str]]:
             others = [c for c in table.columns if c is not column and mark not in c.marks and c.low is not None]
             if number is not None and any((c.low or 0) <= number <= (c.high or 0) for c in others):
                 doubtful.append(mark)
-            elif mark not in marks:
-                marks.append(mark)
+            elif (plain := mark if table.kind == "csv" else mark.removesuffix(".0")) not in marks:
+                marks.append(plain)
     return marks, doubtful
