@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from energy_platform.cli.inspect import Timezone, prepare_estate
@@ -96,7 +98,7 @@ def migrate(
         new_partitions = _partitions_of_runs(platform, run.run_ids)
         details = details_of(platform, chosen) if html_file is not None else None
     report["proved"] = report["proved"] and not run.failures
-    report |= {"phases": run.phases, "failures": run.failures}
+    report |= {"phases": run.phases, "failures": run.failures, "warnings": run.warnings}
     write_reports(report, report_file, html_file, details)
     print_report(console, report, run, new_partitions)
     _print_places(console, settings)
@@ -158,6 +160,7 @@ class MigrationRun:
         failures: by step, what the failed ones said.
         speeds: by asset, rows per second of what was written.
         phases: by asset, the seconds that each phase of its load took.
+        warnings: by asset, what people should know of its load.
     """
 
     settings: Settings
@@ -166,6 +169,7 @@ class MigrationRun:
     failures: dict[str, str] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
     phases: dict[str, dict[str, float]] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
 
     def execute(
         self, platform: Platform, chosen: DayRange | None, *, max_error_ratio: float, max_series: int, force: bool
@@ -257,6 +261,10 @@ class MigrationRun:
             if phases is not None:
                 found = {str(record.data["phase"]): float(record.data["seconds"]) for record in phases.records}
                 self.phases["/".join(event.asset_key.path)] = found
+            warnings = event.materialization.metadata.get("warnings")
+            if warnings is not None:
+                said = [line.removeprefix("- ") for line in str(warnings.value).splitlines()]
+                self.warnings["/".join(event.asset_key.path)] = said
 
 
 def _what_failed(data: Any) -> str:
@@ -284,6 +292,8 @@ def print_report(console: Console, report: dict[str, Any], run: MigrationRun, ne
     console.print(sources_table(report))
     console.print(_targets_table(report, run.speeds))
     partitions = sum(t["partitions"] for t in report["targets"] if t["asset"].startswith("timeseries/"))
+    for warning in dict.fromkeys(chain.from_iterable(run.warnings.values())):
+        console.print(f"[yellow]warning[/]: {escape(warning)}", highlight=False, soft_wrap=True)
     where = f"Estate {report['estate']} ({run.settings.environment}), {report['seconds']:,.1f} s."
     if report["proved"]:
         again = f" All {partitions} partitions were proven already." if partitions and not new_partitions else ""

@@ -63,19 +63,29 @@ class ClockChanges:
             self._rules[spec.name] = spec.ambiguous
 
     def notes(self) -> list[str]:
-        """What people should know of them."""
-        notes = [
-            f"{name}: {count} local times exist twice where clocks go back; {_AMBIGUOUS_RULES[self._rules[name]]}."
-            for name, count in sorted(self.ambiguous.items())
-            if count
-        ]
-        return notes + [
-            f"{name}: {count} local times do not exist where clocks go forward; the offset before the change was taken."
-            for name, count in sorted(self.nonexistent.items())
-            if count
-        ]
+        """What people should know of them; of many sources the first ones by name, and the others together."""
+        twice = "exists twice where clocks go back", "exist twice where clocks go back"
+        never = "does not exist where clocks go forward", "do not exist where clocks go forward"
+        rules = {name: _AMBIGUOUS_RULES[rule] for name, rule in self._rules.items()}
+        return _notes(self.ambiguous, twice, rules) + _notes(self.nonexistent, never, {})
 
 
+def _notes(counts: Counter[str], what: tuple[str, str], rules: Mapping[str, str]) -> list[str]:
+    found = sorted((name, count) for name, count in counts.items() if count)
+
+    def said(name: str, count: int) -> str:
+        times = f"{count} local time {what[0]}" if count == 1 else f"{count} local times {what[1]}"
+        return f"{name}: {times}; {rules.get(name, 'the offset before the change was taken')}."
+
+    notes = [said(name, count) for name, count in found[:_SOURCES_NAMED]]
+    if rest := found[_SOURCES_NAMED:]:
+        total = sum(count for _, count in rest)
+        notes.append(f"{len(rest)} more sources: {total} local times {what[1]}, each by the rule of its source.")
+    return notes
+
+
+#: So many sources are named in notes.
+_SOURCES_NAMED: Final = 20
 _AMBIGUOUS_RULES: Final[Mapping[Ambiguous, str]] = {
     "earliest": "the earlier instant was taken",
     "latest": "the later instant was taken",

@@ -124,12 +124,12 @@ def test_everything_is_read_loaded_and_proven(anything: tuple[Settings, Path]) -
         "log.db/keyed": (2, 2, {}),
     }
     notes = [
-        "german.csv: 1 local times exist twice where clocks go back; they are quarantined.",
+        "german.csv: 1 local time exists twice where clocks go back; they are quarantined.",
         "meters/A,1.gz: 2 local times exist twice where clocks go back; the later instant was taken.",
         "meters/강남.gz: 2 local times exist twice where clocks go back; the later instant was taken.",
-        "german.csv: 1 local times do not exist where clocks go forward; the offset before the change was taken.",
+        "german.csv: 1 local time does not exist where clocks go forward; the offset before the change was taken.",
     ]
-    assert [note for note in energy.warnings if "local times" in note] == notes
+    assert [note for note in energy.warnings if "local time" in note] == notes
     points = store.points_in(settings, folder.name)
     energy_points = points["energy_consumption"]
     noon = FOLD.replace(hour=12, tzinfo=NEW_YORK)

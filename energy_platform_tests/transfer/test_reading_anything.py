@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from energy_platform.sources.estate import Estate, check_estate, read_estate
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.digests import meaning_of
-from energy_platform.transfer.mapping import MappingRules, contract_of, dated, mapped_batches
+from energy_platform.transfer.mapping import ClockChanges, MappingRules, contract_of, dated, mapped_batches
 from energy_platform.transfer.raw_columns import inferred_type, present
 
 HEAD = "estate: e\ntimezone: {zone}\nfirst_day: 2023-01-01\n"
@@ -200,8 +201,8 @@ def test_local_times_that_exist_twice_go_by_the_rule(tmp_path, rule, shape):
         (datetime(2024, 11, 3, *last, tzinfo=UTC), None, date(2024, 11, 3)),
     ]
     assert rules.clock_changes.notes() == [
-        f"a.csv: 1 local times exist twice where clocks go back; {words}.",
-        "a.csv: 1 local times do not exist where clocks go forward; the offset before the change was taken.",
+        f"a.csv: 1 local time exists twice where clocks go back; {words}.",
+        "a.csv: 1 local time does not exist where clocks go forward; the offset before the change was taken.",
     ]
     assert frame["@raw"].is_not_null().to_list() == [refused, False, False, False]
 
@@ -243,3 +244,20 @@ def test_what_an_option_says_is_part_of_what_a_row_means(tmp_path):
         estate = estate_of(tmp_path, f"energy:\n  - {{{text}}}\n")
         meanings.add(meaning_of(estate.sources[0], rules_of(estate)))
     assert len(meanings) == len(changed)
+
+
+def test_notes_of_many_sources_are_short(tmp_path):
+    estate = estate_of(write_one(tmp_path), "energy:\n  - {csv: a.csv, time: t, building: b, power_kw: p}\n")
+    changes = ClockChanges()
+    for number in range(30):
+        changes.add(replace(estate.sources[0], name=f"{number:02}.csv"), 4, 0)
+    notes = changes.notes()
+    assert notes[0] == "00.csv: 4 local times exist twice where clocks go back; the earlier instant was taken."
+    assert notes[20:] == [
+        "10 more sources: 40 local times exist twice where clocks go back, each by the rule of its source."
+    ]
+
+
+def write_one(folder: Path) -> Path:
+    (folder / "a.csv").write_text("t,b,p\n2025-03-05 09:00,B1,1\n")
+    return folder
