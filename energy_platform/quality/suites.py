@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -35,6 +35,9 @@ _PANDAS_TYPES: Mapping[ColumnType, list[str]] = {
     "time": ["datetime64[us]"],
     "date": ["datetime64[ms]"],
 }
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def validate(contract: Contract, rows: pl.DataFrame, surroundings: Surroundings)
     )
     # what lacks a column is told once, by the expectation of the columns
     there = [each for each in expectations if set(each.columns) <= set(rows.columns)]
-    made = [_expectation(each, contract, surroundings) for each in there]
+    added = list(frame.columns)[rows.width :]
+    made = [_expectation(each, contract, surroundings, added) for each in there]
     shown = [name for name in contract.key if name in rows.columns and not contract.column(name).personal]
     result = batch.validate(
         gx.ExpectationSuite(name=contract.name, expectations=made),
@@ -104,7 +108,7 @@ def validate(contract: Contract, rows: pl.DataFrame, surroundings: Surroundings)
 
 
 def _pandas(contract: Contract, rows: pl.DataFrame) -> pd.DataFrame:
-    """The rows as Great Expectations takes them, with a column for each reference: the tenant and the code."""
+    """The rows as Great Expectations takes them, and behind them columns for references (tenant and code) and times."""
     codes = [
         pl.when(pl.col(reference.column) != "")
         .then(pl.concat_str("tenant_id", reference.column, separator=SEPARATOR))
@@ -112,12 +116,11 @@ def _pandas(contract: Contract, rows: pl.DataFrame) -> pd.DataFrame:
         for reference in contract.references
         if {"tenant_id", reference.column} <= set(rows.columns)
     ]
-    times = [
-        pl.col(name).dt.replace_time_zone(None)
-        for name, kind in rows.schema.items()
-        if kind == pl.Datetime("us", "UTC")
-    ]
-    frame = rows.with_columns(*codes, *times).to_pandas()
+    instants = [name for name, kind in rows.schema.items() if kind == pl.Datetime("us", "UTC")]
+    times = [pl.col(name).dt.replace_time_zone(None) for name in instants]
+    # compared as whole numbers: pandas compares times one by one
+    counts = [pl.col(name).dt.epoch("us").alias(_count_column(name)) for name in instants if name in contract.key]
+    frame = rows.with_columns(*codes, *counts, *times).to_pandas()
     # pandas has no whole numbers and no flags with nulls among them, but by these names
     for name, kind in rows.schema.items():
         if kind == pl.Boolean():
@@ -131,8 +134,14 @@ def _code_column(table: str) -> str:
     return f"@{table}"
 
 
-def _expectation(each: Expectation, contract: Contract, surroundings: Surroundings) -> GreatExpectation:
-    """One expectation in the words of Great Expectations."""
+def _count_column(time: str) -> str:
+    return f"@{time}"
+
+
+def _expectation(
+    each: Expectation, contract: Contract, surroundings: Surroundings, added: Sequence[str]
+) -> GreatExpectation:
+    """One expectation in the words of Great Expectations; `added` are the columns that `_pandas` has added."""
     import great_expectations.expectations as gxe
     from great_expectations.expectations.row_conditions import Column
 
@@ -140,7 +149,7 @@ def _expectation(each: Expectation, contract: Contract, surroundings: Surroundin
     column = each.columns[0] if each.columns else ""
     match each.kind:
         case "columns":
-            names = [*contract.column_names, *(_code_column(reference.table) for reference in contract.references)]
+            names = [*contract.column_names, *added]
             return gxe.ExpectTableColumnsToMatchOrderedList(column_list=names, meta=meta)  # pyright: ignore[reportArgumentType]
         case "type":
             types = _PANDAS_TYPES[contract.column(column).type]
@@ -175,9 +184,12 @@ def _expectation(each: Expectation, contract: Contract, surroundings: Surroundin
                 column=column, max_value=_as_held(surroundings.now, contract.column(column).type), meta=meta
             )
         case "days":
-            first, end = (_as_held(bound, "time") for bound in surroundings.bounds or (None, None))
+            first, end = (
+                None if bound is None else (bound - _EPOCH) // timedelta(microseconds=1)
+                for bound in surroundings.bounds or (None, None)
+            )
             return gxe.ExpectColumnValuesToBeBetween(
-                column=column, min_value=first, max_value=end, strict_max=True, meta=meta
+                column=_count_column(column), min_value=first, max_value=end, strict_max=True, meta=meta
             )
 
 
@@ -188,10 +200,8 @@ def _all_null(columns: Sequence[str]) -> RowConditionType:
     return AndCondition(conditions=conditions) if len(conditions) > 1 else conditions[0]  # pyright: ignore[reportArgumentType]
 
 
-def _as_held(instant: datetime | None, kind: ColumnType) -> datetime | None:
+def _as_held(instant: datetime, kind: ColumnType) -> datetime:
     """An instant as the frame holds it: UTC without a zone, of days the first moment."""
-    if instant is None:
-        return None
     held = instant.astimezone(UTC).replace(tzinfo=None)
     return held.replace(hour=0, minute=0, second=0, microsecond=0) if kind == "date" else held
 
