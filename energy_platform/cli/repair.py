@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from energy_platform.cli.opening import Directory, EstateFile, opened
 from energy_platform.cli.proving import DEFAULT_MAX_ERROR_RATIO, MaxErrorRatio, prove_again
 from energy_platform.cli.terminal import terminal
+
+if TYPE_CHECKING:
+    from energy_platform.transfer.repair import Unaccounted
 
 #: How many points are listed for each target.
 LISTED = 20
@@ -38,13 +42,7 @@ def repair(
             console.print("Every point and row is accounted for.")
             return
         for item in items:
-            points = item.identities()
-            table = Table(*points.columns, title=f"{item.asset}: {points.height:,}", title_justify="left")
-            for row in points.head(LISTED).iter_rows():
-                table.add_row(*(Text(str(value)) for value in row))
-            console.print(table)
-            if item.points.height > LISTED:
-                console.print(f"  {item.points.height - LISTED:,} more", highlight=False)
+            print_unaccounted(console, item)
         if not remove:
             console.print("Nothing was removed: `energy-platform repair --remove` does it.")
             raise typer.Exit(1)
@@ -57,3 +55,15 @@ def repair(
         console.print(f"{count} removed; their partitions are proven again.", highlight=False)
         if not prove_again(platform, console, max_error_ratio):
             raise typer.Exit(1)
+
+
+def print_unaccounted(console: Console, item: Unaccounted) -> None:
+    """What tells the first points or rows apart, and how many there are."""
+    points = item.identities()
+    title = f"{item.asset}: {points.height:,} that no source accounts for"
+    table = Table(*points.columns, title=title, title_justify="left")
+    for row in points.head(LISTED).iter_rows():
+        table.add_row(*(Text(str(value)) for value in row))
+    console.print(table)
+    if points.height > LISTED:
+        console.print(f"  {points.height - LISTED:,} more", highlight=False)

@@ -16,10 +16,12 @@ from energy_platform.cli.opening import (
     opened,
     write_reports,
 )
+from energy_platform.cli.repair import print_unaccounted
 from energy_platform.cli.terminal import bars, terminal
 
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
+    from energy_platform.transfer.repair import Unaccounted
     from energy_platform.transfer.verify import VerifyReport
 
 #: Findings of one target that a terminal shows.
@@ -32,7 +34,7 @@ def verify(
     """Compare every source with every target again: go (exit 0) or no-go (exit 1).
 
     Nothing is written but the verdicts in the ledger: what differs is marked unproven, and the next `migrate` loads it
-    again. Points that no source accounts for are listed by `energy-platform repair`.
+    again. Points that no source accounts for are listed; `energy-platform repair` removes them when told to.
     """
     from energy_platform.transfer.details import details_of
     from energy_platform.transfer.verify import verify as verify_estate
@@ -45,6 +47,8 @@ def verify(
             result = verify_estate(platform, progress=drawn)
         facts = report_facts(platform, result)
         details = details_of(platform) if html is not None else None
+        leftovers = _leftovers(platform, result)
+        facts["unaccounted"] = {item.asset: item.points.height for item in leftovers}
     write_reports(facts, report, html, details)
     for warning in result.warnings:
         console.print(f"[yellow]warning[/yellow]: {warning}")
@@ -63,7 +67,19 @@ def verify(
     for asset, count in shown.items():
         if count > LISTED:
             console.print(f"  {asset}: {count - LISTED} more; --report FILE has them all", highlight=False)
+    for item in leftovers:
+        print_unaccounted(console, item)
     raise typer.Exit(1)
+
+
+def _leftovers(platform: Platform, result: VerifyReport) -> list[Unaccounted]:
+    """What no source accounts for, in the partitions that were found to differ."""
+    from energy_platform.transfer.repair import unaccounted
+
+    doubted: dict[str, set[str]] = {}
+    for finding in result.findings:
+        doubted.setdefault(finding.asset, set()).add(finding.partition)
+    return unaccounted(platform, doubted) if doubted else []
 
 
 def report_facts(platform: Platform, result: VerifyReport) -> dict[str, Any]:

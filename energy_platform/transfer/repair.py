@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from typing import cast
 
 import polars as pl
 
+from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import local_day
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.points import SERIES, SeriesPoints
+from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
-from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.options import DEFAULT_OPTIONS
 from energy_platform.transfer.survey import source_versions
 from energy_platform.transfer.tables.load import ExpectedTable
+from energy_platform.transfer.timeseries.plan import contiguous
+from energy_platform.transfer.timeseries.proof import target_points, target_summaries
 from energy_platform.transfer.timeseries.series import without_claimed
 from energy_platform.transfer.verdicts import source_summaries_in
-from energy_platform.transfer.verify import expected_points
+from energy_platform.transfer.verify import expected_points, expected_summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +44,29 @@ class Unaccounted:
         """What tells them apart, and tags that nobody knows; not what they hold."""
         name = self.asset.split("/", 1)[1]
         contract = MEASUREMENTS.get(name) or TABLES[name]
-        content = {column.name for column in contract.columns} - set(contract.key)
-        return self.points.select(pl.exclude(DAY, *content))
+        hidden = {column.name for column in contract.columns if column.name not in contract.key or column.personal}
+        return self.points.select(pl.exclude(DAY, *hidden))
 
 
-def unaccounted(platform: Platform) -> list[Unaccounted]:
+def unaccounted(platform: Platform, doubted: Mapping[str, Collection[str]] | None = None) -> list[Unaccounted]:
     """Everything in the targets that no source accounts for: unknown identities, and stale or unknown field values.
 
-    A partition that a retired source has fed is left alone: what it held can no longer be told apart.
+    A partition that a retired source has fed is left alone: what it held can no longer be told apart. Memory grows with
+    the partitions that differ from their sources, not with the targets.
+
+    Args:
+        platform: the estate and its stores.
+        doubted: the partitions to look at, by asset, where somebody has compared them; None for all.
     """
     found: list[Unaccounted] = []
-    for asset in assets_of(platform.estate):
+    # what nobody feeds may hold something, too
+    everything = [f"postgres/{name}" for name in TABLES] + [f"timeseries/{name}" for name in MEASUREMENTS]
+    for asset in everything if doubted is None else doubted:
         place, name = asset.split("/", 1)
         if place == "timeseries":
-            points = _unaccounted_points(platform, name)
-        elif place == "postgres":
+            days = None if doubted is None else {date.fromisoformat(p) for p in doubted[asset] if p[:1].isdigit()}
+            points = _unaccounted_points(platform, name, days)
+        elif place == "postgres" and name in TABLES:
             points = _unaccounted_rows(platform, name)
         else:
             continue
@@ -64,7 +78,8 @@ def unaccounted(platform: Platform) -> list[Unaccounted]:
 def remove(platform: Platform, items: list[Unaccounted]) -> int:
     """Remove them from the targets, and mark their partitions unproven so that the next load proves them again."""
     removed = 0
-    for item in items:
+    # what refers to others goes before them
+    for item in reversed(items):
         place, name = item.asset.split("/", 1)
         if place == "timeseries":
             contract = platform.contract(name)
@@ -79,7 +94,7 @@ def remove(platform: Platform, items: list[Unaccounted]) -> int:
     return removed
 
 
-def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
+def _unaccounted_points(platform: Platform, name: str, days: Collection[date] | None) -> pl.DataFrame:
     asset = f"timeseries/{name}"
     present = source_versions(platform.estate.sources_of(name))
     retired = {spec.name for spec in platform.estate.sources_of(name)} - present.keys()
@@ -88,14 +103,17 @@ def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
         tenants = platform.survey().tenants
         others = claims.others(connection, platform.estate.code, name, tenants)
     untouchable = {entry.partition for entry in entries if retired & source_summaries_in(entry).keys()}
-    with expected_points(platform, name, retired) as (contract, judged):
+    if days is None:
+        days = _differing_days(platform, name, retired, tenants, others)
+    with expected_points(platform, name, retired, days=days) as (contract, judged):
         columns = [SERIES, "time", *(column.name for column in contract.fields)]
         chunks = [SeriesPoints(judged.series, rows.select(columns)).frame() for rows, _ in judged.chunks()]
     expected = pl.concat(chunks) if chunks else contract.empty()
     identity = list(contract.key)
     fields = [column.name for column in contract.fields]
     wrong: list[pl.DataFrame] = []
-    for batch in platform.timeseries.read_points(contract, list(tenants)):
+    windows = [span.bounds(platform.estate.zone) for span in contiguous(sorted(days))]
+    for batch in (batch for window in windows for batch in target_points(platform, contract, tenants, window)):
         points = without_claimed(batch, contract, others).frame()
         joined = points.join(
             expected.with_columns(pl.lit(value=True).alias("@known")),
@@ -114,6 +132,16 @@ def _unaccounted_points(platform: Platform, name: str) -> pl.DataFrame:
     # whole points, as they were read: a tag that nobody knows is part of what is to be removed
     found = pl.concat(wrong, how="diagonal").with_columns(local_day("time", platform.estate.zone).alias(DAY))
     return found.filter(~pl.col(DAY).cast(pl.String).is_in(sorted(untouchable)))
+
+
+def _differing_days(
+    platform: Platform, name: str, retired: set[str], tenants: Sequence[str], others: pl.DataFrame
+) -> set[date]:
+    """The local days that the target holds otherwise than the sources do."""
+    expected = expected_summaries(platform, name, retired)
+    contract = cast(Measurement, platform.contract(name))
+    found = target_summaries(platform, contract, tenants, others)
+    return {day for day, summary in found.items() if expected.get(day.isoformat(), Summary()).differences(summary)}
 
 
 def _unaccounted_rows(platform: Platform, name: str) -> pl.DataFrame:

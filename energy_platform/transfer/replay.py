@@ -104,7 +104,6 @@ class _Proposal:
 
     source: str
     key: str
-    order: int
     raw: Content
     current: Content
     mended: dict[str, str | None]
@@ -188,7 +187,7 @@ def _lines(names: Sequence[str], rows: Iterator[list[str]], file: str) -> Iterat
 def propose(platform: Platform, lines: Sequence[MendedLine]) -> Replay:
     """Judge the lines of a mended file; see `Replay`. What is accepted is kept by `keep`."""
     result = Replay()
-    specs = {spec.name: spec for spec in platform.estate.sources}
+    specs = _specs(platform)
     with platform.postgres.connection() as connection:
         stored = {(row.source, row.identity): row for row in mended.read(connection, platform.estate.code)}
     by_source: dict[str, list[MendedLine]] = {}
@@ -203,20 +202,22 @@ def propose(platform: Platform, lines: Sequence[MendedLine]) -> Replay:
         proposals += _settled(found, result)
     by_target: dict[str, list[_Proposal]] = {}
     for proposal in proposals:
-        by_target.setdefault(specs[proposal.source].target, []).append(proposal)
+        for spec in specs[proposal.source]:
+            by_target.setdefault(spec.target, []).append(proposal)
     # all together: what is mended in one source may be what another one misses
     rows = _rows(platform, proposals)
     further = {(row.source, row.identity): row for row in rows.values()}
     as_mended = replace(platform, estate=with_rows(platform.estate, {**stored, **further}.values()))
+    complaints: dict[str, RefusedLine] = {}
     for target, part in by_target.items():
         judge = _judged_points if target in MEASUREMENTS else _judged_rows
-        complaints = judge(as_mended, target, part)
-        for proposal in part:
-            if complaint := complaints.get(proposal.identity):
-                result.refused += [replace(complaint, line=line.line, row_key=line.row_key) for line in proposal.lines]
-            else:
-                result.accepted.append(rows[proposal.identity])
-                result.lines += len(proposal.lines)
+        complaints |= judge(as_mended, target, part)
+    for proposal in proposals:
+        if complaint := complaints.get(proposal.identity):
+            result.refused += [replace(complaint, line=line.line, row_key=line.row_key) for line in proposal.lines]
+        else:
+            result.accepted.append(rows[proposal.identity])
+            result.lines += len(proposal.lines)
     result.refused.sort(key=lambda refused: refused.line)
     return result
 
@@ -229,10 +230,10 @@ def keep(platform: Platform, rows: Sequence[MendedRow], run_id: str = "") -> Non
 
 def withdraw(platform: Platform, lines: Sequence[MendedLine]) -> int:
     """Undo what was taken back from these lines; gives how many rows hold again what their file holds."""
-    specs = {spec.name: spec for spec in platform.estate.sources}
+    specs = _specs(platform)
     wanted: dict[tuple[str, str], set[str]] = {}
     for line in lines:
-        for key in _possible_keys(line.row_key, specs.get(line.source)):
+        for key in _possible_keys(line.row_key, specs.get(line.source, [])):
             wanted.setdefault((line.source, key), set()).add(line.identity)
     with platform.postgres.connection() as connection:
         doomed: dict[str, set[str]] = {}
@@ -249,7 +250,15 @@ def withdraw(platform: Platform, lines: Sequence[MendedLine]) -> int:
 # -- what the lines speak of ------------------------------------------------------------------------------------------
 
 
-def _possible_keys(row_key: str, spec: SourceSpec | None) -> set[str]:
+def _specs(platform: Platform) -> dict[str, list[SourceSpec]]:
+    """The sources by name: one file may feed several targets."""
+    specs: dict[str, list[SourceSpec]] = {}
+    for spec in platform.estate.sources:
+        specs.setdefault(spec.name, []).append(spec)
+    return specs
+
+
+def _possible_keys(row_key: str, specs: Sequence[SourceSpec]) -> set[str]:
     """The keys that a row of the source may have which the quarantine names so.
 
     It names the cells of a wide source `key#column`, and further rows with one key `key#2`, `key#3`.
@@ -258,27 +267,24 @@ def _possible_keys(row_key: str, spec: SourceSpec | None) -> set[str]:
     before, _, number = row_key.rpartition("#")
     if before and number.isdigit():
         keys.add(before)
-    if spec is not None and spec.shape == "wide":
-        keys |= {key.removesuffix(f"#{column}") for key in keys for column in spec.values}
-    return keys
+    columns = {column for spec in specs if spec.shape == "wide" for column in spec.values}
+    return keys | {key.removesuffix(f"#{column}") for key in keys for column in columns}
 
 
-def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], result: Replay) -> list[_Proposal]:
+def _found(
+    platform: Platform, specs: Sequence[SourceSpec], lines: Sequence[MendedLine], result: Replay
+) -> list[_Proposal]:
     """What the lines make of the rows that the source holds."""
     by_key: dict[str, list[MendedLine]] = {}
     for line in lines:
-        for key in _possible_keys(line.row_key, spec):
+        for key in _possible_keys(line.row_key, specs):
             by_key.setdefault(key, []).append(line)
     proposals: dict[str, _Proposal] = {}
     met: set[int] = set()
     untouched: set[int] = set()
-    as_filed = open_source(replace(spec, mended=None))
-    for raw in as_filed.batches(platform.settings.batch_rows):
-        hits = raw.filter(row_keys(raw).is_in(list(by_key)))
-        if hits.is_empty():
-            continue
-        keys, orders = row_keys(hits), hits.get_column(ORDER)
-        for key, order, content in zip(keys, orders, contents_of(hits), strict=True):
+    faults: dict[int, RefusedLine] = {}
+    for spec in specs:
+        for key, content in _rows_at(platform, spec, by_key):
             identity = row_identity(key, content)
             current = spec.mended.contents.get(identity, content) if spec.mended is not None else content
             bases = {content_identity(content): content, content_identity(current): current}
@@ -287,14 +293,12 @@ def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], re
                 if base is None:
                     continue
                 met.add(line.line)
-                proposal = proposals.setdefault(
-                    identity, _Proposal(spec.name, key, order, content, current, dict(base))
-                )
+                proposal = proposals.setdefault(identity, _Proposal(spec.name, key, content, current, dict(base)))
                 if line in proposal.lines:
                     continue
                 changes = _changes(line, base)
                 if fault := _fault(proposal, line, base, changes):
-                    result.refused.append(_refused(line, fault))
+                    faults[line.line] = _refused(line, fault)
                 elif changes:
                     proposal.mended.update(changes)
                     proposal.changed |= changes.keys()
@@ -302,12 +306,22 @@ def _found(platform: Platform, spec: SourceSpec, lines: Sequence[MendedLine], re
                 else:
                     untouched.add(line.line)
     result.untouched += len(untouched)
+    result.refused += faults.values()
     result.refused += [
         _refused(line, "The source holds no such row any more: load it and export again.")
         for line in lines
         if line.line not in met
     ]
     return list(proposals.values())
+
+
+def _rows_at(platform: Platform, spec: SourceSpec, keys: Collection[str]) -> Iterator[tuple[str, Content]]:
+    """The rows of a source with one of these keys, as the file holds them."""
+    wanted = pl.Series(sorted(keys), dtype=pl.String).implode()
+    for raw in open_source(replace(spec, mended=None)).batches(platform.settings.batch_rows):
+        hits = raw.filter(row_keys(raw).is_in(wanted))
+        if hits.height:
+            yield from zip(row_keys(hits), contents_of(hits), strict=True)
 
 
 def _changes(line: MendedLine, base: Content) -> dict[str, str | None]:
@@ -362,8 +376,10 @@ def _frame(proposals: Sequence[_Proposal]) -> pl.DataFrame:
     )
 
 
-def _by_source(platform: Platform, proposals: Sequence[_Proposal]) -> Iterator[tuple[SourceSpec, list[_Proposal]]]:
-    for spec in platform.estate.sources:
+def _by_source(
+    platform: Platform, proposals: Sequence[_Proposal], target: str = ""
+) -> Iterator[tuple[SourceSpec, list[_Proposal]]]:
+    for spec in platform.estate.sources_of(target) if target else platform.estate.sources:
         part = [proposal for proposal in proposals if proposal.source == spec.name]
         if part:
             yield spec, part
@@ -430,12 +446,12 @@ class _Refusals:
     A wide row holds several readings: one that nobody has mended may stay refused, and takes none with it.
     """
 
-    def __init__(self, platform: Platform, proposals: Sequence[_Proposal]) -> None:
+    def __init__(self, platform: Platform, target: str, proposals: Sequence[_Proposal]) -> None:
         self.complaints: dict[str, RefusedLine] = {}
         self._proposals: dict[tuple[int, str], list[_Proposal]] = {}
         self._left_alone: dict[int, set[str]] = {}
         self.positions: dict[int, SourceSpec] = {}
-        for spec, part in _by_source(platform, proposals):
+        for spec, part in _by_source(platform, proposals, target):
             position = platform.estate.position_of(spec)
             self.positions[position] = spec
             for proposal in part:
@@ -447,7 +463,7 @@ class _Refusals:
     def of(self, position: int, key: str) -> list[_Proposal]:
         """The proposals for a row, or for the row that a cell belongs to."""
         spec = self.positions.get(position)
-        keys = _possible_keys(key, spec) if spec is not None and spec.shape == "wide" else {key}
+        keys = _possible_keys(key, [spec]) if spec is not None and spec.shape == "wide" else {key}
         return [proposal for each in keys for proposal in self._proposals.get((position, each), [])]
 
     def note(self, position: int, key: str, reason: str) -> None:
@@ -459,10 +475,10 @@ class _Refusals:
 
 def _judged_points(platform: Platform, name: str, proposals: Sequence[_Proposal]) -> dict[str, RefusedLine]:
     """Judge the days that mended rows of a measurement fall on, as a load does."""
-    refusals = _Refusals(platform, proposals)
+    refusals = _Refusals(platform, name, proposals)
     rules = mapping_rules(platform, name)
     days: set[date] = set()
-    for spec, part in _by_source(platform, proposals):
+    for spec, part in _by_source(platform, proposals, name):
         days |= set(dated(_frame(part), spec, rules).drop_nulls())
     specs = platform.estate.sources_of(name)
     present = source_versions(specs)
@@ -503,7 +519,7 @@ def _judged_points(platform: Platform, name: str, proposals: Sequence[_Proposal]
 
 def _judged_rows(platform: Platform, name: str, proposals: Sequence[_Proposal]) -> dict[str, RefusedLine]:
     """Judge a table with its mended rows, as a load does."""
-    refusals = _Refusals(platform, proposals)
+    refusals = _Refusals(platform, name, proposals)
     specs = platform.estate.sources_of(name)
     present = source_versions(specs)
     gone = {spec.name for spec in specs if spec.name not in present}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -117,13 +117,20 @@ def verify(platform: Platform, log: Log = silent, progress: Progress | None = No
 
 @contextmanager
 def expected_points(
-    platform: Platform, name: str, retired: set[str], progress: Progress | None = None
+    platform: Platform,
+    name: str,
+    retired: set[str],
+    progress: Progress | None = None,
+    days: Collection[date] | None = None,
 ) -> Iterator[tuple[Measurement, JudgedChunks]]:
-    """All points that the sources of a measurement account for, judged; temporary files go when the block ends."""
+    """The points that the sources of a measurement account for, of some local days or of all (None), judged.
+
+    Temporary files go when the block ends.
+    """
     rules = mapping_rules(platform, name)
     contract = cast(Measurement, rules.contract)
     settings, asset = platform.settings, f"timeseries/{name}"
-    with Staging(rules, None, settings.spill_rows, sys.maxsize) as staging:
+    with Staging(rules, days, settings.spill_rows, sys.maxsize) as staging:
         for spec in platform.estate.sources_of(name):
             if spec.name not in retired:
                 position = platform.estate.position_of(spec)
@@ -131,8 +138,8 @@ def expected_points(
         yield contract, judge_all(staging)
 
 
-def _expected_summaries(
-    platform: Platform, name: str, retired: set[str], progress: Progress | None
+def expected_summaries(
+    platform: Platform, name: str, retired: set[str], progress: Progress | None = None
 ) -> dict[str, Summary]:
     """What the target must hold, by partition, of the sources that are there."""
     expected: dict[str, Summary] = {}
@@ -154,7 +161,7 @@ def _verify_measurement(
     entries, retired = _ledger_and_retired(platform, asset, report)
     contract = cast(Measurement, platform.contract(name))
     tenants = platform.survey().tenants
-    expected = _expected_summaries(platform, name, retired, progress)
+    expected = expected_summaries(platform, name, retired, progress)
     for entry in entries.values():
         for source, summary in source_summaries_in(entry).items():
             if source in retired:
