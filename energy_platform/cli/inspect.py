@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energy_platform.cli.opening import Directory
+from energy_platform.cli.opening import Directory, kept_estate_file
 from energy_platform.cli.terminal import terminal
 from energy_platform.domain.errors import EstateError, UsageError
 from energy_platform.settings import Settings, get_settings
@@ -85,17 +85,14 @@ def prepare_estate(settings: Settings, console: Console, timezone: str | None = 
     from energy_platform.sources.inspect.estate_text import estate_text
     from energy_platform.sources.inspect.inspection import inspect_folder
 
-    elsewhere = _own_estate_file(settings, folder)
-    if elsewhere.exists():
-        return settings.model_copy(update={"estate_file": elsewhere})
     proposal = inspect_folder(folder, timezone=timezone, estate_file=file)
     show(console, proposal)
     try:
         _write(file, estate_text(proposal))
     except UsageError:
         # a medium that cannot be written: its estate file stands beside the stores
-        elsewhere.parent.mkdir(parents=True, exist_ok=True)
-        file = elsewhere
+        file = kept_estate_file(settings)
+        file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, estate_text(proposal))
         settings = settings.model_copy(update={"estate_file": file})
     console.print(f"The folder had no estate file. Written: {file}", highlight=False, soft_wrap=True)
@@ -207,14 +204,6 @@ def _write(file: Path, text: str) -> None:
             where=str(file),
             remedy="Name another place with --output FILE.",
         ) from None
-
-
-def _own_estate_file(settings: Settings, folder: Path) -> Path:
-    """Where the estate file of a folder stands that cannot be written."""
-    import hashlib
-
-    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
-    return settings.home.absolute() / "estates" / f"{folder.name}-{digest}.yaml"
 
 
 def _say_what_is_next(console: Console, proposal: Proposal, directory: Path | None) -> None:

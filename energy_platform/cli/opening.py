@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +40,17 @@ def settings_for(directory: Path | None, estate_file: Path | None) -> Settings:
         settings = settings.model_copy(update={"estate": directory, "estate_file": None})
     if estate_file is not None:
         settings = settings.model_copy(update={"estate_file": estate_file})
+    kept = kept_estate_file(settings)
+    if settings.estate_file is None and kept.exists() and not (settings.estate / "estate.yaml").exists():
+        settings = settings.model_copy(update={"estate_file": kept})
     return settings
+
+
+def kept_estate_file(settings: Settings) -> Path:
+    """Where the proposed estate file of a folder stands that cannot be written, e.g. on a read-only medium."""
+    folder = settings.estate.absolute()
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    return settings.home.absolute() / "estates" / f"{folder.name}-{digest}.yaml"
 
 
 def check_report_file(path: Path | None) -> None:
