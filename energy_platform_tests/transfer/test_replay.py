@@ -352,3 +352,22 @@ def test_an_export_holds_the_raw_columns_and_is_not_written_over(stores: Setting
         counts = refused_counts(platform.postgres, platform.estate, Chosen(reason="unreadable_time"))
     assert counts.select("source", "partition", "rows").rows() == [("power.csv", "undated", 2)]
     assert replayed(stores, folder, path).untouched == 2
+
+
+def test_a_file_that_feeds_two_targets_is_mended_for_both(stores: Settings, tmp_path: Path) -> None:
+    sections = (
+        "energy:\n  - {csv: mixed.csv, time: at, building: building, power_kw: kw, ignore: {t: a reading}}\n"
+        "readings:\n  - {csv: mixed.csv, shape: wide, time: at, building: building, values: {t: temperature},"
+        " ignore: {kw: energy}}\n"
+    )
+    rows = "at,building,kw,t\n2025-05-01 00:00:00,B1,1.5,20\nsoon,B1,2.5,21\n"
+    folder = estate(tmp_path, "mended_twice", sections, mixed=rows)
+    loaded(stores, folder)
+    assert {key for key, _ in refused_in(stores, folder)} == {"2", "2#t"}
+    path = edited(exported(stores, folder), lambda line: line.update(at="2025-05-01 01:00:00"))
+    result = replayed(stores, folder, path)
+    assert (result.lines, len(result.accepted), result.refused) == (2, 1, [])
+    reports = loaded(stores, folder)
+    assert all(reports[asset].proved for asset in (ENERGY, "timeseries/sensor_data"))
+    assert refused_in(stores, folder) == set()
+    assert replayed(stores, folder, path).already == 2
