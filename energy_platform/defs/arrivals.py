@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from energy_platform.defs.clocks import sensor_status
+from energy_platform.defs.loading import PROOF
 from energy_platform.defs.names import DERIVED, assets_of, key_of
 from energy_platform.defs.partitions import RANGE_END, RANGE_START
 from energy_platform.defs.resources import PlatformResource
@@ -166,6 +167,8 @@ def run_request(run: "RunWanted", assets: Sequence[str]) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run.key,
         asset_selection=[key_of(asset) for asset in assets],
+        # without these all checks would run, those of quality too
+        asset_check_keys=[dg.AssetCheckKey(key_of(asset), PROOF) for asset in assets],
         tags={**days, ARRIVED: told},
     )
 

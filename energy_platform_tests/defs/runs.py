@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from energy_platform.defs.loading import BACKFILL_TAG
+from energy_platform.defs.loading import BACKFILL_TAG, PROOF
 from energy_platform.defs.maintenance.assets import RANGE_END, RANGE_START
 from energy_platform.defs.names import key_of
 from energy_platform.defs.resources import LoadLimits
@@ -38,6 +38,11 @@ class Runs:
     ) -> dg.ExecuteInProcessResult:
         """Run the job over a range of days; of some assets only, where they are named."""
         job = self.definitions.resolve_job_def("migrate")
+        if assets:
+            # with their proofs, and not with every check of the repository
+            keys = {key_of(asset) for asset in assets}
+            proofs = {dg.AssetCheckKey(key, PROOF) for key in keys}
+            job = job.get_subset(asset_selection=keys, asset_check_selection=proofs)
         return job.execute_in_process(
             run_config=dg.RunConfig(
                 resources={"limits": LoadLimits(max_error_ratio=max_error_ratio, max_series=max_series, force=force)},
@@ -45,7 +50,6 @@ class Runs:
             ),
             instance=self.instance,
             raise_on_error=False,
-            asset_selection=[key_of(asset) for asset in assets] or None,
             tags={RANGE_START: first, RANGE_END: last} | ({BACKFILL_TAG: backfill} if backfill else {}),
         )
 

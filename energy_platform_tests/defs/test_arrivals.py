@@ -54,11 +54,13 @@ class Watcher:
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """What the daemon does with a request."""
         assert request.asset_selection is not None
-        return self.runs.definitions.resolve_job_def("migrate").execute_in_process(
+        job = self.runs.definitions.resolve_job_def("migrate").get_subset(
+            asset_selection=set(request.asset_selection), asset_check_selection=set(request.asset_check_keys or [])
+        )
+        return job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=self.runs.instance,
             raise_on_error=False,
-            asset_selection=list(request.asset_selection),
             tags={**request.tags, RUN_KEY: request.run_key or "", "dagster/sensor_name": self.sensor},
         )
 
@@ -106,6 +108,7 @@ def test_a_late_row_reopens_exactly_its_day(runs: Runs) -> None:
 
     assert days(request) == ("2025-05-26", "2025-05-26")
     assert assets(request) == [*DERIVED, READINGS]
+    assert {check.name for check in request.asset_check_keys or []} == {"proof"}
     settle(watcher, [request])
     assert {day: count for day, count in runs.events(READINGS).items() if count > 1} == {"2025-05-26": 2}
     assert set(runs.events(ENERGY).values()) == {1}

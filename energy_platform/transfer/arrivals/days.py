@@ -26,7 +26,7 @@ from energy_platform.transfer.timeseries.load import mapping_rules
 from energy_platform.transfer.timeseries.plan import contiguous
 
 #: One look reads files for so long; what is left is read by the next.
-READING_SECONDS: Final = 6.0
+READING_SECONDS: Final = 4.0
 #: Runs of one look. Where more stretches are touched, those that lie closest together become one.
 MOST_RUNS: Final = 25
 #: So many days without any data do not end a stretch: holidays.
