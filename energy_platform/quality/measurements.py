@@ -38,7 +38,7 @@ def check_measurement(subject: Subject, name: str, days: Mapping[date, int]) -> 
     register = device_register(subject, contract)
     codes = known_codes(subject, contract)
     pieces: list[list[Outcome]] = []
-    for span in pieces_of(days):
+    for span in pieces_of(days, PIECE_ROWS):
         start, stop = _checked(subject, span)
         led_up = start - LED_UP if statistical else start
         rows = pl.concat(
@@ -57,7 +57,7 @@ def check_measurement(subject: Subject, name: str, days: Mapping[date, int]) -> 
     return together(pieces)
 
 
-def pieces_of(days: Mapping[date, int], rows: int = PIECE_ROWS) -> list[DayRange]:
+def pieces_of(days: Mapping[date, int], rows: int) -> list[DayRange]:
     """Days as ranges of about so many rows; days between them that are not asked for divide ranges."""
     ranges: list[DayRange] = []
     held = 0
