@@ -35,6 +35,7 @@ from energy_platform.sources.sqlite.columnar import (
     quoted,
 )
 from energy_platform.sources.sqlite.pages import leaf_pages
+from energy_platform.sources.sqlite.unmerged import needs_copy, readable_copy
 from energy_platform.sources.sqlite.views import tables_behind
 from energy_platform.sources.stretches import Stretch
 
@@ -405,7 +406,10 @@ class SqliteSource(Source):
         return header[18:19] == _WAL_VERSION and not self._has_log()
 
     def _address(self, *, immutable: bool) -> str:
-        return f"file:{quote(str(self.spec.path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
+        path = self.spec.path.absolute()
+        if self._has_log() and needs_copy(path):
+            path = readable_copy(path, self.spec.name, self.version())
+        return f"file:{quote(str(path))}?mode=ro{'&immutable=1' if immutable else ''}"
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
