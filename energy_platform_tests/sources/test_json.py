@@ -1,5 +1,6 @@
 """JSON files: arrays of objects, flattened, with every digit they have."""
 
+import gzip
 import math
 from pathlib import Path
 
@@ -111,8 +112,9 @@ def test_keys(path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
 def test_encodings(path, encoding):
-    opened = source(path, '[{"이름": "강남 타워"}]'.encode(encoding))
-    assert whole(opened)["이름"].to_list() == ["강남 타워"]
+    content = '[{"이름": "강남 타워"}]'.encode(encoding)
+    for packed in (content, gzip.compress(content)):
+        assert whole(source(path, packed))["이름"].to_list() == ["강남 타워"]
 
 
 def test_what_is_no_json(path):
