@@ -228,9 +228,12 @@ class _Inspection:
         )
         made = propose_source(tables, casting, around)
         made.notes.insert(0, f"{len(tables)} files of one kind, e.g. {tables[0].file}")
-        if around.name_pattern is not None and not group.is_building:
-            codes = ", ".join(dict.fromkeys(group.varying))
-            made.comments["building"] = f"likely: the files are called by buildings ({codes[:60]})"
+        if around.name_pattern is not None:
+            codes = list(dict.fromkeys(group.varying))
+            shown = ", ".join(codes[:_SHOWN_COLUMNS]) + (", …" if len(codes) > _SHOWN_COLUMNS else "")
+            made.notes.append(f"The building stands in the name of each file: {shown}")
+            if not group.is_building:
+                made.comments["building"] = "likely: the files are called by buildings"
         return made
 
     # -- models ---------------------------------------------------------------------------------------------------

@@ -114,6 +114,8 @@ def missing_number(values: Sequence[float]) -> float | None:
         # far from all others: 999 among 990 and 1001 is a value
         apart = min(abs(value - mark) for value in others)
         spread = max(others) - min(others)
-        if apart > 2 * spread and apart > abs(mark) / 2:
+        # nothing else is negative: no measurement is, by chance, exactly that
+        alone = mark < 0 <= min(others)
+        if alone or (apart > 2 * spread and apart > abs(mark) / 2):
             return mark
     return None

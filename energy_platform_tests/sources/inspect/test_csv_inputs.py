@@ -140,6 +140,9 @@ CASES = {
         refused=3,
     ),
     "-999": Case(hours(ISO, days=9) + "2024-01-10 01:00:00,B001,-999\n", {"missing": ["-999"]}, refused=1),
+    "-999 below large numbers": Case(
+        hours(ISO, days=9).replace(".", "00.") + "2024-01-10 01:00:00,B001,-999\n", {"missing": ["-999"]}, refused=1
+    ),
     "9999": Case(hours(ISO, days=9) + "2024-01-10 01:00:00,B001,9999\n", {"missing": ["9999"]}, refused=1),
     "9999 among keys": Case(
         "id,time,building_id,power_kw\n"
