@@ -42,7 +42,7 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects for programs.")] = False,
 ) -> None:
-    """Show PostgreSQL, Redis and the time-series store: what each is, where, and how it is.
+    """Show PostgreSQL, Redis and the time-series store: what each is, where, and how it is; and what is not proven.
 
     Exits 0 where all are running or answer from elsewhere, else 1.
     """
@@ -51,6 +51,7 @@ def status(
         typer.echo(json.dumps([dataclasses.asdict(store) for store in stores], indent=2))
     else:
         _print_table(stores)
+        _print_unproven(stores)
     if any(store.state not in HEALTHY for store in stores):
         raise typer.Exit(1)
 
@@ -72,3 +73,22 @@ def _print_table(stores: list[StoreStatus]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_unproven(stores: list[StoreStatus]) -> None:
+    """Which partitions of the estate are not proven, and what to do; nothing where PostgreSQL cannot tell."""
+    if not any(store.name == "postgres" and store.state in HEALTHY for store in stores):
+        return
+    from energy_platform.domain.errors import EnergyPlatformError
+    from energy_platform.sources.estate import read_estate
+    from energy_platform.stores.postgres.connection import PostgresStore
+    from energy_platform.transfer.unproven import unproven_lines, unproven_partitions
+
+    settings = get_settings()
+    try:
+        estate = read_estate(settings.estate, settings.estate_file)
+        store = PostgresStore(resolve_settings(settings).postgres_url)
+        lines = unproven_lines(unproven_partitions(store, estate.code))
+    except EnergyPlatformError as error:
+        lines = [f"What is proven is not known: {error}"]
+    typer.echo("\n".join(["", *lines]))

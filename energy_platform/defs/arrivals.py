@@ -144,7 +144,9 @@ def _sensor(
             now=seconds_now(),
         )
         line = f"{found.summary}; looked for {time.monotonic() - started:.1f} s"
-        (context.log.warning if found.problems else context.log.info)(line)
+        # a log is a file, and a quiet tick says the same in its reason
+        if not found.is_quiet:
+            (context.log.warning if found.problems else context.log.info)(line)
         for file, problem in found.problems.items():
             context.log.warning("%s cannot be read, and is looked at again: %s", file, problem)
         requests = [run_request(run, assets(run)) for run in found.runs]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from energy_platform.domain.accounts import UNDATED, WHOLE
 from energy_platform.stores.postgres import ledger
-from energy_platform.transfer.context import Platform
+from energy_platform.stores.postgres.connection import PostgresStore
 
 #: Beginnings of reasons and what helps.
 _REMEDIES = (
@@ -38,10 +38,10 @@ class UnprovenPartition:
     remedy: str
 
 
-def unproven_partitions(platform: Platform) -> list[UnprovenPartition]:
-    """Every partition of the estate that is not proven, by asset and partition."""
-    with platform.postgres.connection() as connection:
-        found = ledger.unproven(connection, platform.estate.code)
+def unproven_partitions(store: PostgresStore, estate: str) -> list[UnprovenPartition]:
+    """Every partition of an estate that is not proven, by asset and partition."""
+    with store.connection() as connection:
+        found = ledger.unproven(connection, estate)
     return [
         UnprovenPartition(each.asset, each.partition, each.reason, each.since, remedy_of(each.reason)) for each in found
     ]
@@ -58,7 +58,7 @@ def remedy_of(reason: str) -> str:
 def unproven_lines(found: Sequence[UnprovenPartition], shown: int = 10) -> list[str]:
     """The same for a terminal."""
     if not found:
-        return ["Every partition is proven."]
+        return ["No partition that was loaded is unproven."]
     many = f"{len(found)} partitions are" if len(found) > 1 else "1 partition is"
     lines = [f"{many} not proven:"]
     for each in found[:shown]:

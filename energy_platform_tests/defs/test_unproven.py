@@ -67,7 +67,7 @@ def test_a_terminal_shows_the_first_ones() -> None:
 
     found = [at("postgres/users", "all"), at(READINGS, "undated"), at(READINGS, "2025-01-01")]
 
-    assert unproven_lines([]) == ["Every partition is proven."]
+    assert unproven_lines([]) == ["No partition that was loaded is unproven."]
     assert unproven_lines(found, shown=2) == [
         "3 partitions are not proven:",
         "  postgres/users: why",

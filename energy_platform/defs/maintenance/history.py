@@ -210,6 +210,9 @@ def _prune_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
         until = min(before.timestamp(), last[0].timestamp)
         old = instance.get_ticks(origin, selector, before=until)
         if old:
+            for tick in old:
+                if tick.log_key:
+                    instance.compute_log_manager.delete_logs(log_key=tick.log_key)
             instance.purge_ticks(origin, selector, until)
             removed += len(old)
     return removed

@@ -32,7 +32,8 @@ def unproven_asset() -> dg.AssetsDefinition:
         from energy_platform.transfer.unproven import unproven_partitions
 
         with readable_failures():
-            found = unproven_partitions(platform.opened())
+            opened = platform.opened()
+            found = unproven_partitions(opened.postgres, opened.estate.code)
         metadata = unproven_metadata(found)
         verdict = dg.AssetCheckResult(check_name=PROOF, passed=not found, metadata=metadata)
         return dg.MaterializeResult(metadata=metadata, check_results=[verdict])

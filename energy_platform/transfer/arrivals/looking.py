@@ -118,6 +118,11 @@ class Look:
     problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether there was nothing to see."""
+        return not (self.runs or self.changed or self.waiting or self.under_way or self.problems)
+
+    @property
     def summary(self) -> str:
         """All that in a sentence for the log."""
         parts = [f"{self.files} files"]
