@@ -96,11 +96,18 @@ def variables(settings: Settings, folder: Path) -> dict[str, str]:
     }
 
 
-def start_loading(settings: Settings, folder: Path, *, force: bool = False, **changed: str) -> subprocess.Popen[str]:
-    """A process that loads everything, and prints a line per step; with further environment variables."""
-    options = ["--force"] if force else []
+def start_loading(
+    settings: Settings, folder: Path, *, force: bool = False, by_command: bool = False, **changed: str
+) -> subprocess.Popen[str]:
+    """A process that loads everything, and prints a line per step; with further environment variables.
+
+    Or, `by_command`, the command that does it with Dagster.
+    """
+    program = ["energy_platform_tests.promises.pipeline", str(folder)]
+    if by_command:
+        program = ["energy_platform.cli.main", "migrate", str(folder), "--max-error-ratio", "0.05"]
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "energy_platform_tests.promises.pipeline", str(folder), *options],
+        [sys.executable, "-u", "-m", *program, *(["--force"] if force else [])],
         cwd=folder,
         env={**variables(settings, folder), **changed},
         stdout=subprocess.PIPE,

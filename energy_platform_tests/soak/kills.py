@@ -23,11 +23,17 @@ from energy_platform_tests.promises.pipeline import start_loading
 from energy_platform_tests.soak.ground import MANY_PIECES, Ground
 
 LOADER: Final = "loader"
+COMMAND: Final = "command"
 RANDOM: Final = "random moment"
 #: At most so long does a load take, or waits for a store that is gone.
 _SECONDS: Final = 150.0
 #: Failpoints of Dagster's side; a loader without Dagster never comes by.
 _OF_DAGSTER: Final = frozenset({"ledger_before_event"})
+#: How often a load of the small estates comes by at most, where that is not often.
+_MOST_HITS: Final = {"mid_cache": 2, "mid_object": 1, "mid_spill": 8, "mid_table_swap": 11, "ledger_before_event": 17}
+_MANY_HITS: Final = 40
+#: What the command takes longer to get to work.
+_COMMAND_SECONDS: Final = 5.0
 #: How a load ends that has noticed: in an error that is meant to be read.
 _READABLE: Final = re.compile(r"^energy_platform\.domain\.errors\.\w+Error: ", re.MULTILINE)
 
@@ -37,7 +43,8 @@ class Kill:
     """Who is killed with signal 9, and when.
 
     Attributes:
-        victim: the loader, or a server: postgres, timeseries, redis.
+        victim: the loader, the command that loads with Dagster, or, while the loader is at work, a server: postgres,
+            timeseries, redis.
         place: the failpoint at which the loader is when it happens, or a random moment.
         time: at which time the loader comes by.
         seconds: after the start of the loader, where the moment is random.
@@ -70,17 +77,18 @@ def happens(ground: Ground, folder: Path, kill: Kill) -> bool:
         sign = Path(scratch) / "reached"
         variables = dict(MANY_PIECES)
         if kill.place != RANDOM:
-            action = "kill" if kill.victim == LOADER else f"pause:{sign}"
+            action = "kill" if kill.victim in {LOADER, COMMAND} else f"pause:{sign}"
             variables["ENERGY_FAILPOINTS"] = f"{kill.place}={action}@{kill.time}"
-        with loading(ground, folder, variables, force=kill.force) as (process, output):
+        by_command = kill.victim == COMMAND
+        with loading(ground, folder, variables, force=kill.force, by_command=by_command) as (process, output):
             if kill.place == RANDOM:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(kill.seconds)
-            elif kill.victim != LOADER:
+            elif kill.victim not in {LOADER, COMMAND}:
                 while process.poll() is None and not sign.exists():
                     time.sleep(0.005)
             under_way = process.poll() is None
-            if kill.victim == LOADER:
+            if kill.victim in {LOADER, COMMAND}:
                 if kill.place == RANDOM and under_way:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait(_SECONDS)
@@ -112,10 +120,11 @@ def loading(
     variables: dict[str, str],
     *,
     force: bool = False,
+    by_command: bool = False,
     settings: Settings | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A process that loads the folder, and the list that its output goes to; complete once the block has ended."""
-    process = start_loading(settings or ground.settings, folder, force=force, **variables)
+    process = start_loading(settings or ground.settings, folder, force=force, by_command=by_command, **variables)
     assert process.stdout is not None
     output: list[str] = []
     reader = threading.Thread(target=output.extend, args=(process.stdout,), daemon=True)
@@ -185,17 +194,21 @@ def chosen(moments: random.Random, seconds: float, *, influx: bool) -> Kill:
         influx: whether time series live in InfluxDB.
     """
     servers = ["postgres", "redis", *(["timeseries"] if influx else [])]
-    victim = moments.choice([LOADER, LOADER, LOADER, *servers])
-    places = [name for name in FAILPOINTS if name not in _OF_DAGSTER and (influx or name != "mid_influx_body")]
+    victim = moments.choice([LOADER, LOADER, LOADER, COMMAND, *servers])
+    places = [name for name in FAILPOINTS if influx or name != "mid_influx_body"]
+    if victim == COMMAND:
+        places += [*_OF_DAGSTER, *_OF_DAGSTER]
+    else:
+        places = [name for name in places if name not in _OF_DAGSTER]
     place = moments.choice([*places, RANDOM, RANDOM])
-    # early hits are more probable: a load that goes on has fewer left
-    hit = min(moments.randint(1, 40), moments.randint(1, 40))
+    most = _MOST_HITS.get(place, _MANY_HITS)
     return Kill(
         victim,
         place,
-        1 if place in {"mid_cache", "mid_object"} else hit,
-        moments.uniform(0.2, seconds) if place == RANDOM else 0.0,
-        force=moments.random() < 0.3,
+        # early hits are more probable: a load that goes on has fewer left
+        min(moments.randint(1, most), moments.randint(1, most)),
+        moments.uniform(0.2, seconds + (_COMMAND_SECONDS if victim == COMMAND else 0.0)) if place == RANDOM else 0.0,
+        force=moments.random() < 0.5,
     )
 
 
