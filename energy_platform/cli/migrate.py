@@ -207,12 +207,14 @@ class MigrationRun:
                 run_id = str(uuid.uuid4())
                 self.run_ids.add(run_id)
                 instance.add_event_listener(run_id, self._note)
-                job.execute_in_process(
+                selected = {keys[asset] for asset in able}
+                # named, since those of other jobs would come along with the assets
+                proofs = {check for check in graph.asset_check_keys if check.asset_key in selected}
+                job.get_subset(asset_selection=selected, asset_check_selection=proofs).execute_in_process(
                     run_config=config,
                     instance=instance,
                     run_id=run_id,
                     raise_on_error=False,
-                    asset_selection=[keys[asset] for asset in able],
                     tags=process_tags()
                     | ({RANGE_START: str(together[0]), RANGE_END: str(together[-1])} if together else {}),
                 )

@@ -12,10 +12,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqlEventLogStorageTable
+from dagster._record import copy
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
@@ -83,6 +85,13 @@ class BatchingEventLogStorage(PostgresEventLogStorage):
         others = [entry for entry in events if not _is_about_asset(entry)]
         if others:
             super().store_event_batch(others)
+
+    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
+        """One row for a check, and not one for each partition of the run: a check has one verdict, which goes there."""
+        told = event.get_dagster_event()
+        planned = copy(cast(AssetCheckEvaluationPlanned, told.event_specific_data), partitions_subset=None)
+        whole = event._replace(dagster_event=told._replace(event_specific_data=planned))
+        super()._store_asset_check_evaluation_planned(whole, event_id)
 
     def _store_together(self, entries: Sequence[EventLogEntry]) -> None:
         insert = SqlEventLogStorageTable.insert().returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)

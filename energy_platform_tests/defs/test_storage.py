@@ -213,6 +213,13 @@ def test_an_idle_process_keeps_one_connection_and_many_threads_find_as_many_as_t
     assert count == [(1,)]
 
 
+def test_a_check_has_one_row_whatever_days_its_run_covers(instance: dg.DagsterInstance, database: str) -> None:
+    assert run_over_days(instance).success
+
+    rows = "SELECT check_name, partition, execution_status FROM asset_check_executions"
+    assert ask(database, rows) == [("proof", None, "SUCCEEDED")]
+
+
 def test_a_connection_that_the_server_has_cut_is_replaced(database: str) -> None:
     storage = PooledPostgresStorage(database).event_log_storage
     storage.store_event_batch(entries(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, ["a", "b"]))
