@@ -12,6 +12,7 @@ from energy_platform.defs.names import MODEL_FILES, OWNERS, assets_of, key_of, l
 from energy_platform.defs.partitions import daily_partitions
 from energy_platform.defs.resources import LoadLimits, PlatformResource
 from energy_platform.defs.tables import TARGET_CONTRACTS, definition_metadata
+from energy_platform.domain.registers import CORRECTIONS_TABLE
 from energy_platform.sources.estate import Estate, SourceSpec
 
 #: Change it when a load would give other rows for the same sources: Dagster then shows what is out of date.
@@ -104,6 +105,8 @@ def sources_of(estate: Estate, target: Target) -> list[SourceSpec]:
     """The sources that a target is made from: its own, and those it is derived from."""
     if target.place == "redis":
         return []
+    if target.noun == CORRECTIONS_TABLE:
+        return list(estate.register_sources())
     own = list(estate.sources_of(target.noun))
     return own + [source for measurement in target.derived_from for source in estate.sources_of(measurement)]
 

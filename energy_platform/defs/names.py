@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from energy_platform.domain.registers import CORRECTIONS_TABLE
 from energy_platform.sources.estate import Estate
 
 OWNERS = ["team:data-engineering"]
@@ -36,6 +37,7 @@ def assets_of(estate: Estate) -> list[str]:
     """
     fed = set(estate.targets())
     tables = [name for name in TABLES_IN_ORDER if name in fed or name in DERIVED]
+    tables += [CORRECTIONS_TABLE] if estate.register_sources() else []
     names = [f"postgres/{name}" for name in tables]
     if estate.models_folder is not None:
         names += ["models/artifacts", "postgres/models"]

@@ -10,6 +10,7 @@ import dagster as dg
 from energy_platform.defs.names import legacy_key
 from energy_platform.domain.contracts import Column, Contract
 from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.registers import REGISTER
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
 
@@ -39,7 +40,7 @@ def definition_metadata(estate: Estate, asset: str, sources: Sequence[SourceSpec
 
 def extra_fields(sources: Sequence[SourceSpec]) -> list[str]:
     """Fields that the estate adds to a measurement, by name."""
-    return sorted({field for source in sources for field in source.extra})
+    return sorted({field for source in sources for field in (*source.extra, *source.fixed_fields)})
 
 
 def column_schema(contract: Contract, extra: Sequence[str] = ()) -> dg.TableSchema:
@@ -61,6 +62,9 @@ def column_lineage(contract: Contract, sources: Sequence[SourceSpec]) -> dg.Tabl
         if source.target != contract.name:
             continue
         taken = {name: role.column for name, role in source.roles.items()} | dict(source.extra)
+        if source.register is not None:
+            # mean power is what the register has gained
+            taken["power_kw"] = taken[REGISTER.name]
         for name, column in taken.items():
             if column:
                 origin = dg.TableColumnDep(asset_key=legacy_key(source.name), column_name=column)

@@ -7,9 +7,11 @@ the names that estate.yaml gives it, into `attributes`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from energy_platform.domain.contracts import Column, Contract, Reference
-from energy_platform.domain.measurements import BUILDING, IN_BUILDING, OF_SENSOR, TENANT
+from energy_platform.domain.measurements import BUILDING, IN_BUILDING, OF_SENSOR, TENANT, TIME
+from energy_platform.domain.registers import CORRECTIONS_TABLE, KINDS
 
 ATTRIBUTES = Column("attributes", "json", description="What the source knows beyond the columns, as a JSON object.")
 
@@ -200,6 +202,21 @@ FEATURE_IMPORTANCES = _table(
     description="What the prototype's models look at.",
 )
 
+REGISTER_CORRECTIONS = _table(
+    CORRECTIONS_TABLE,
+    ("building_id", "meter_id", "time"),
+    BUILDING,
+    Column("meter_id", "text", required=True, description="Code of the meter."),
+    replace(TIME, description="Instant of the first reading that is corrected, UTC."),
+    Column("kind", "text", required=True, categories=KINDS, description="What happened to the register."),
+    Column("before_kwh", "float", unit="kWh", description="Register at the reading before."),
+    Column("after_kwh", "float", unit="kWh", description="Register at this reading."),
+    Column("added_kwh", "float", unit="kWh", description="To be added from here on, so that the register runs on."),
+    Column("source", "text", required=True, description="Source of the readings."),
+    references=(IN_BUILDING,),
+    description="Every correction of a meter's register, from which the register as it was read can be restored.",
+)
+
 TABLES: Mapping[str, Contract] = {
     table.name: table
     for table in (
@@ -214,5 +231,6 @@ TABLES: Mapping[str, Contract] = {
         MODELS,
         MODEL_SCORES,
         FEATURE_IMPORTANCES,
+        REGISTER_CORRECTIONS,
     )
 }

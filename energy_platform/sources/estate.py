@@ -13,9 +13,11 @@ from energy_platform.domain.contracts import Column, Contract
 from energy_platform.domain.days import zone_of
 from energy_platform.domain.errors import EstateError
 from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.registers import CORRECTIONS_TABLE, REGISTER
 from energy_platform.domain.tables import TABLES
 from energy_platform.domain.time_forms import Ambiguous
 from energy_platform.sources.estate_options import OptionReading
+from energy_platform.sources.estate_registers import RegisterReading
 from energy_platform.sources.estate_roles import RoleReading
 from energy_platform.sources.estate_values import kind_of
 from energy_platform.sources.globs import fitting_files, is_glob
@@ -116,11 +118,12 @@ def role_name(target: str, column: str) -> str:
     """What the estate file calls a canonical column: `building` for `building_id` of a measurement."""
     for section, measurement in _SECTIONS.items():
         if measurement == target:
-            return next((role for role, name in _ROLES[section].items() if name == column), column)
+            found = next((role for role, name in _ROLES[section].items() if name == column), column)
+            return "register" if found == REGISTER.name else found
     return "tenant" if column == "tenant_id" else column
 
 
-class _Reading(RoleReading, OptionReading):
+class _Reading(RegisterReading, RoleReading, OptionReading):
     """One reading of one estate file: turns plain YAML into an `Estate`, or says where it is wrong."""
 
     def __init__(self, folder: Path, file: Path) -> None:
@@ -221,9 +224,12 @@ class _Reading(RoleReading, OptionReading):
         return tuple(found)
 
     def table(self, name: str) -> Contract:
-        options = [table for table in TABLES if table != "models"]
+        options = [table for table in TABLES if table not in {"models", CORRECTIONS_TABLE}]
         if name == "models":
             self.fail("tables.models", "Models are read from their files.", "Write `models: {folder: …}` instead.")
+        if name == CORRECTIONS_TABLE:
+            what = "Corrections of registers follow from their readings."
+            self.fail(f"tables.{name}", what, "Write `register:` in the section `energy` instead.")
         if name not in options:
             self.fail(
                 f"tables.{name}",
@@ -268,6 +274,8 @@ class _Reading(RoleReading, OptionReading):
             for role, column in role_names.items()
             if isinstance(given.get(role), dict) and given[role].get("from") == "name"
         ]
+        register, of_register = self.register(given, place)
+        roles |= of_register
         spec = SourceSpec(
             name=_name_of(files[0], table or at),
             kind=kind,
@@ -289,6 +297,7 @@ class _Reading(RoleReading, OptionReading):
             missing=self.missing(given, place),
             ambiguous=self.ambiguous(given, place, rule),
             value_roles=value_roles,
+            register=register,
         )
         if section is not None:
             self.complete(spec, place, section, contract)

@@ -33,6 +33,8 @@ class OptionReading(ValueReading):
             names += ["shape", "values"]
         if section in {"energy", None}:
             names.append("extra")
+        if section == "energy":
+            names.append("register")
         return names
 
     def ambiguous(self, given: Mapping[str, Any], place: str, otherwise: Ambiguous) -> Ambiguous:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from energy_platform.domain.contracts import ColumnType
+from energy_platform.domain.registers import REGISTER, RegisterRule
 from energy_platform.domain.time_forms import ANY_FORM, Ambiguous, TimeForm
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ Shape = Literal["long", "wide"]
 #: Columns that readers add to every batch.
 KEY_COLUMN = "@key"
 ORDER_COLUMN = "@order"
+#: The column of mean power in kW that follows from registers.
+POWER_COLUMN = "@power"
 #: The column of a JSON object of arrays that holds the array's key.
 GROUP_COLUMN = "@group"
 
@@ -112,6 +116,7 @@ class SourceSpec:
         ignored: columns that are not loaded, and why.
         where: its place in the estate file, for messages.
         mended: rows that a person has mended; None where there are none.
+        register: what is known of the registers of meters that its power follows from; None where it does not.
     """
 
     name: str
@@ -135,6 +140,12 @@ class SourceSpec:
     ambiguous: Ambiguous = "earliest"
     value_roles: Mapping[str, Role] = field(default_factory=dict)
     mended: MendedRows | None = None
+    register: RegisterRule | None = None
+
+    @property
+    def fixed_fields(self) -> dict[str, ColumnType]:
+        """Fields beside the contract's own that it feeds, whatever it holds, and their types."""
+        return {REGISTER.name: REGISTER.type} if self.register is not None else {}
 
     @property
     def has_tenant_role(self) -> bool:
@@ -146,7 +157,8 @@ class SourceSpec:
         used: dict[str, str] = {}
         for role_name, role in self.roles.items():
             for column in role.columns:
-                used.setdefault(column, role_name)
+                if column != POWER_COLUMN:
+                    used.setdefault(column, role_name)
         for field_name, column in self.extra.items():
             used.setdefault(column, f"extra.{field_name}")
         for column in self.values:
@@ -235,6 +247,10 @@ class Estate:
     def sources_of(self, target: str) -> tuple[SourceSpec, ...]:
         """The sources that feed a measurement or table, in the order of the file."""
         return tuple(source for source in self.sources if source.target == target)
+
+    def register_sources(self) -> tuple[SourceSpec, ...]:
+        """The sources whose power follows from registers of meters."""
+        return tuple(source for source in self.sources if source.register is not None)
 
     def targets(self) -> tuple[str, ...]:
         """Measurements and tables that are fed, each once, in the order of the file."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from energy_platform.domain.contracts import Contract
+from energy_platform.domain.contracts import ColumnType, Contract
 from energy_platform.failpoints import check_failpoints
 from energy_platform.settings import Settings
 from energy_platform.sources.estate import Estate, SourceSpec
@@ -64,8 +64,12 @@ class Platform:
 
     def contract(self, target: str) -> Contract:
         """The contract of a measurement or table, with the extra fields of this estate."""
-        has_extra = any(spec.extra for spec in self.estate.sources_of(target))
-        return contract_of(target, self.survey().extra_fields.get(target) if has_extra else None)
+        sources = self.estate.sources_of(target)
+        extra = self.survey().extra_fields.get(target, {}) if any(spec.extra for spec in sources) else {}
+        fields: dict[str, ColumnType] = dict(extra)
+        for spec in sources:
+            fields |= spec.fixed_fields
+        return contract_of(target, fields)
 
 
 @contextmanager

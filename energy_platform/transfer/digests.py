@@ -172,6 +172,7 @@ def meaning_of(spec: SourceSpec, rules: MappingRules) -> str:
         (spec.layout, spec.numbers, spec.missing, spec.ambiguous, sorted(spec.value_roles.items())),
         (str(estate.zone), estate.first_day, estate.last_day, estate.tenant_code),
         rules.contract,
+        spec.register,
     ]
     if any(role.from_sensor for role in spec.roles.values()) and rules.building_of_sensor is not None:
         parts.append(rules.building_of_sensor.sort(pl.all()).rows())

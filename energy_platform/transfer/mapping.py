@@ -14,6 +14,7 @@ import polars as pl
 from energy_platform.domain.contracts import UNDATED_REASONS, Column, ColumnType, Contract, Measurement
 from energy_platform.domain.days import local_day, start_of
 from energy_platform.domain.measurements import MEASUREMENTS
+from energy_platform.domain.registers import REGISTER
 from energy_platform.domain.tables import TABLES
 from energy_platform.domain.time_forms import Ambiguous
 from energy_platform.sources.estate import Estate, SourceSpec
@@ -119,9 +120,17 @@ class MappingRules:
 def contract_of(target: str, extra: Mapping[str, ColumnType] | None = None) -> Contract:
     """The contract of a measurement or table, with the extra fields that an estate feeds."""
     if target in MEASUREMENTS:
-        fields = tuple(Column(name, kind, description="Named by estate.yaml.") for name, kind in (extra or {}).items())
+        fields = tuple(
+            REGISTER if name == REGISTER.name else Column(name, kind, description="Named by estate.yaml.")
+            for name, kind in (extra or {}).items()
+        )
         return MEASUREMENTS[target].with_fields(fields)
     return TABLES[target]
+
+
+def fixed_contract(spec: SourceSpec) -> Contract:
+    """The contract of a source's target as far as it does not depend on what the sources hold."""
+    return contract_of(spec.target, spec.fixed_fields)
 
 
 def mapped_batches(source: Source, position: int, rules: MappingRules, batch_rows: int) -> Iterator[pl.DataFrame]:

@@ -8,7 +8,7 @@ from energy_platform.domain.contracts import ColumnType
 from energy_platform.domain.tables import TABLES
 from energy_platform.domain.units import unit_named
 from energy_platform.sources.estate import Estate, Role, SourceSpec
-from energy_platform.sources.spec import NumberForm
+from energy_platform.sources.spec import POWER_COLUMN, NumberForm
 from energy_platform.transfer.conversion import PLAIN_FORM, ColumnForm, Converted, as_floats, convert, plain_numbers
 
 #: Columns that a wide source's rows get when each value column becomes rows of its own.
@@ -80,6 +80,13 @@ def _role_values(raw: pl.DataFrame, role: Role, spec: SourceSpec) -> pl.Series:
         constant = role.constant
         value = constant if isinstance(constant, (bool, int, float)) else str(constant)
         return pl.repeat(value, raw.height, eager=True)
+    if role.column == POWER_COLUMN:
+        # no file holds it: it stands where a whole source is read, and marks for missing values are not meant for it
+        return (
+            raw.get_column(role.column)
+            if role.column in raw.columns
+            else pl.Series([None] * raw.height, dtype=pl.Float64)
+        )
     values = present(raw.get_column(role.column), spec)
     if role.clock is not None:
         clock = present(raw.get_column(role.clock), spec)

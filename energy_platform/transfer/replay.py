@@ -28,7 +28,7 @@ from energy_platform.sources.spec import SourceSpec
 from energy_platform.stores.postgres import mended, quarantine
 from energy_platform.stores.postgres.mended import MendedRow
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import KEY, ORDER, REASON, SOURCE, MappingRules, contract_of, dated, map_batch
+from energy_platform.transfer.mapping import KEY, ORDER, REASON, SOURCE, MappingRules, dated, fixed_contract, map_batch
 from energy_platform.transfer.mending import with_rows
 from energy_platform.transfer.options import DEFAULT_OPTIONS
 from energy_platform.transfer.survey import source_versions
@@ -389,7 +389,7 @@ def _tenants(platform: Platform, proposals: Sequence[_Proposal]) -> dict[str, st
     """Whose row each is."""
     found = {proposal.identity: quarantine.UNASSIGNED for proposal in proposals}
     for spec, part in _by_source(platform, proposals):
-        rules = MappingRules(platform.estate, contract_of(spec.target), platform.now)
+        rules = MappingRules(platform.estate, fixed_contract(spec), platform.now)
         position = platform.estate.position_of(spec)
         for batch in map_batch(_frame(part), spec, position, rules):
             for tenant, number in batch.select("tenant_id", ORDER).iter_rows():

@@ -19,7 +19,6 @@ from energy_platform.domain.contracts import ColumnType
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
-from energy_platform.sources.opening import open_source
 from energy_platform.sources.source import Source
 from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.concurrency import STREAMS, worked
@@ -29,11 +28,12 @@ from energy_platform.transfer.mapping import (
     REASON,
     SOURCE,
     MappingRules,
-    contract_of,
     dated,
+    fixed_contract,
     map_batch,
     next_future_time,
 )
+from energy_platform.transfer.opening import open_rows
 from energy_platform.transfer.raw_columns import inferred_type, present
 from energy_platform.transfer.scans import Scan, keep_scan, kept_scan
 
@@ -82,9 +82,9 @@ def scan_source(
         folder: where scans are kept for later processes.
         with_entities: look for entities and the types of extra fields, too.
     """
-    source = open_source(spec)
+    source = open_rows(spec, estate, now)
     version = source.version()
-    rules = MappingRules(estate, contract_of(spec.target), now, with_attributes=spec.target == "sensor_data")
+    rules = MappingRules(estate, fixed_contract(spec), now, with_attributes=spec.target == "sensor_data")
     meaning = scan_meaning(estate, spec, now)
     known = _recalled(estate, spec, folder)
     if known is not None and (
@@ -108,7 +108,7 @@ def scan_source(
 
 def scan_meaning(estate: Estate, spec: SourceSpec, now: datetime) -> str:
     """What a scan must have in common with another one to be compared with it."""
-    return f"{_position(estate, spec)}/{meaning_of(spec, MappingRules(estate, contract_of(spec.target), now))}"
+    return f"{_position(estate, spec)}/{meaning_of(spec, MappingRules(estate, fixed_contract(spec), now))}"
 
 
 def remember(estate: Estate, spec: SourceSpec, scan: Scan, folder: Path) -> None:

@@ -370,13 +370,16 @@ def _upsert(connection: psycopg.Connection, contract: Contract, frame: pl.DataFr
 def _any_there(connection: psycopg.Connection, contract: Contract, frame: pl.DataFrame) -> bool:
     """Whether some of the rows are there already, by a sample."""
     sample = frame.select(contract.key).gather_every(max(1, frame.height // _PROBES))
-    # every key of a table is text
     found = connection.execute(
         sql.SQL("SELECT EXISTS (SELECT FROM {held} AS present)").format(
             held=_held_at(
                 contract,
                 sql.SQL("(SELECT * FROM unnest({arrays}) AS listed ({names}))").format(
-                    arrays=sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in contract.key),
+                    arrays=sql.SQL(", ").join(
+                        # the other parts of a table's key are text
+                        sql.SQL("%s::timestamptz[]" if contract.column(name).type == "time" else "%s::text[]")
+                        for name in contract.key
+                    ),
                     names=names_of(contract.key),
                 ),
             )

@@ -19,6 +19,7 @@ from energy_platform.domain.accounts import WHOLE, Account
 from energy_platform.domain.contracts import Contract
 from energy_platform.domain.errors import OwnershipError
 from energy_platform.domain.fingerprints import row_hashes
+from energy_platform.domain.registers import CORRECTIONS_TABLE
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.failpoints import failpoint
@@ -42,6 +43,7 @@ from energy_platform.transfer.options import (
 from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import quarantine_rows
+from energy_platform.transfer.registers import corrections_of, register_versions
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
 from energy_platform.transfer.tables.staging import Staging, with_canonical_json
@@ -55,7 +57,9 @@ DERIVED_TABLES = ("tenants", "buildings", "sensors")
 def tables_of(estate: Estate) -> list[str]:
     """Names of the tables that the estate feeds, or that follow from its data, in an order that references allow."""
     models = {"models"} if estate.models_folder is not None else set()
-    return [name for name in TABLES if name in DERIVED_TABLES or name in models or estate.sources_of(name)]
+    corrections = {CORRECTIONS_TABLE} if estate.register_sources() else set()
+    always = {*DERIVED_TABLES, *models, *corrections}
+    return [name for name in TABLES if name in always or estate.sources_of(name)]
 
 
 def load_table(
@@ -164,10 +168,25 @@ def _derived(name: str, platform: Platform, survey: Survey) -> pl.DataFrame | No
         frame = survey.sensors
     elif name == "models":
         frame = model_rows(estate)
+    elif name == CORRECTIONS_TABLE:
+        frame = _corrections(platform, survey)
     else:
         return None
     absent = [pl.lit(None, dtype=c.polars_type).alias(c.name) for c in contract.columns if c.name not in frame.columns]
     return _without_source(frame.with_columns(absent).select(contract.column_names))
+
+
+def _corrections(platform: Platform, survey: Survey) -> pl.DataFrame:
+    """Corrections of registers; those of a source that is gone stand as they are."""
+    estate, contract = platform.estate, TABLES[CORRECTIONS_TABLE]
+    found = corrections_of(estate, platform.now, platform.settings.batch_rows, list(survey.versions))
+    gone = [spec.name for spec in estate.register_sources() if spec.name not in survey.versions]
+    if not gone:
+        return found
+    with platform.postgres.connection() as connection:
+        held = rows.read_rows(connection, contract, survey.tenants)
+    kept = held.filter((pl.col("estate") == estate.code) & pl.col("source").is_in(gone))
+    return pl.concat([kept.select(found.columns), found])
 
 
 def _without_source(frame: pl.DataFrame) -> pl.DataFrame:
@@ -245,6 +264,8 @@ class _TableLoad:
         """Of the sources; a derived table depends on all sources of the estate."""
         if self.name == "models":
             return {row["file_name"]: row["sha256"] for row in model_rows(self.estate).iter_rows(named=True)}
+        if self.name == CORRECTIONS_TABLE:
+            return register_versions(self.estate, self.platform.now)
         specs = self.estate.sources if self.name in DERIVED_TABLES else self.specs
         return source_versions(specs)
 
@@ -286,6 +307,8 @@ class _TableLoad:
             else:
                 with timed(self.report.phases, "writing"):
                     summary, by_source = self._write(connection, expected)
+                    if self.name == CORRECTIONS_TABLE:
+                        self._remove_others(connection, expected)
                 with timed(self.report.phases, "proving"):
                     found = Summary()
                     for part in _held(connection, contract, tenants, self.estate.code):
@@ -338,6 +361,13 @@ class _TableLoad:
                     total += Summary.of(ours, contract.columns)
             _look_at_references(connection)
         return total if shared else sum(by_source.values(), Summary()), by_source
+
+    def _remove_others(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
+        """Remove rows that follow from nothing any more: they are a record of what is loaded, and of nothing else."""
+        contract, tenants = expected.contract, self.platform.survey().tenants
+        others = sorted(ledger.estates(connection) - {self.estate.code})
+        found = rows.unknown_rows(connection, contract, expected.chunks(), tenants, without=others)
+        rows.delete_rows(connection, contract, pl.concat([contract.empty().select(contract.key), *found]))
 
     def _told(self, chunks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The same, one made ready ahead; each told of when the next is wanted."""

@@ -19,7 +19,6 @@ from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
-from energy_platform.sources.opening import open_source
 from energy_platform.sources.stretches import Stretch
 from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
@@ -27,6 +26,7 @@ from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.digests import Digest, meaning_of
 from energy_platform.transfer.mapping import DAY, REFUSED_SCHEMA, SOURCE, MappingRules
+from energy_platform.transfer.opening import open_rows
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
     LoadOptions,
@@ -204,7 +204,7 @@ class _MeasurementLoad:
             with self._phase("reading"):
                 for position, spec in self.plan.present.items():
                     self.log(f"reading {spec.name}")
-                    source = open_source(spec)
+                    source = open_rows(spec, self.estate, self.platform.now)
                     version = source.version()
                     staging.read(
                         spec,

@@ -21,7 +21,6 @@ from energy_platform.domain.days import DayRange
 from energy_platform.domain.points import SERIES
 from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
-from energy_platform.sources.opening import open_source
 from energy_platform.sources.stretches import Stretch
 from energy_platform.transfer.concurrency import STREAMS, worked
 from energy_platform.transfer.digests import Contents, figures_of
@@ -37,6 +36,7 @@ from energy_platform.transfer.mapping import (
     map_batch,
     next_future_time,
 )
+from energy_platform.transfer.opening import open_rows
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.temporary import new_folder, write_rows
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
@@ -127,7 +127,7 @@ class Staging:
         progress: Progress | None = None,
     ) -> None:
         """Read, map and stage all rows of a source, or those of stretches of its order."""
-        source = open_source(spec)
+        source = open_rows(spec, self.rules.estate, self.rules.now)
         total = source.estimated_rows() if progress is not None else None
         contents = self.contents.setdefault(spec.name, Contents()) if within is None else None
         # rows of a text file may share a key, and then their places in the file say which came first
