@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft
 from energy_platform.sources.inspect.proposal import ColumnProposal
 from energy_platform.sources.inspect.roles import Match
@@ -44,13 +45,27 @@ def add_time(draft: Draft, match: Match) -> None:
             f"Which of {', '.join(map(repr, names))} is the time of the measurement? All fit.",
             f"Write `time: {names[0]}`, and leave the others under the source's `ignore:`.",
         )
-    if form.doubtful:
-        other = "month first" if form.order == "day_first" else "day first"
-        draft.ask(
-            f"Are dates in {column.name!r} such as {column.example!r} day first or month first? Both fit"
-            f" (they go on more evenly {(form.order or '').replace('_', ' ')}, not {other}).",
-            "Write `order: day_first` or `order: month_first` in its `time:`.",
-        )
+    _ask_for_order(draft, "time", column)
+
+
+def date_options(draft: Draft, role: str, column: Column) -> dict[str, Any]:
+    """What the estate file has to say about the times or dates of another role."""
+    if column.time is None:
+        return {}
+    _ask_for_order(draft, role, column)
+    return time_options(column.time)
+
+
+def _ask_for_order(draft: Draft, role: str, column: Column) -> None:
+    form = column.time
+    if form is None or not form.doubtful:
+        return
+    other = "month first" if form.order == "day_first" else "day first"
+    draft.ask(
+        f"Are dates in {column.name!r} such as {column.example!r} day first or month first? Both fit"
+        f" (they go on more evenly {(form.order or '').replace('_', ' ')}, not {other}).",
+        f"Write `order: day_first` or `order: month_first` in its `{role}:`.",
+    )
 
 
 def time_options(form: TimeForm) -> dict[str, Any]:

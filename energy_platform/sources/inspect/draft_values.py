@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from energy_platform.domain.units import CANONICAL_UNITS
 from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft, shown
 from energy_platform.sources.inspect.naming import fit, sensor_type_of, taken_apart
@@ -72,6 +73,16 @@ def temperature_options(draft: Draft, column: Column) -> dict[str, Any]:
         )
         return {"unit": open_question("F", "C")}
     return {}
+
+
+def unit_options(column: Column, role: str, stored: str) -> dict[str, str]:
+    """The unit of a column of other numbers, where it is another name of the quantity that is stored."""
+    unit = column.unit
+    if unit is None or unit.canonical:
+        return {}
+    units = {str(quantity): canonical for quantity, canonical in CANONICAL_UNITS.items()}
+    fits = unit.quantity in units and (role == "value" or stored == units[unit.quantity])
+    return {"unit": unit.name} if fits else {}
 
 
 def type_names(column: Column) -> dict[str, str]:

@@ -10,12 +10,13 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft, Surroundings, shown
-from energy_platform.sources.inspect.draft_time import add_time, time_options
+from energy_platform.sources.inspect.draft_time import add_time, date_options
 from energy_platform.sources.inspect.draft_values import (
     add_wide_values,
     power_options,
     temperature_options,
     type_names,
+    unit_options,
 )
 from energy_platform.sources.inspect.draft_writing import add_dialect, add_numbers
 from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug
@@ -96,20 +97,30 @@ def _role(draft: Draft, role: str, match: Match) -> None:
         _unsure(draft, role, match)
         return
     value: Any = match.column.name
-    options: dict[str, Any] = {}
-    if match.column.glued:
-        options["strip"] = match.column.glued
-    if role == "power_kw":
-        options |= power_options(draft, match.column)
-    if role == "temperature_c":
-        options |= temperature_options(draft, match.column)
-    if role in {"type", "sensor_type"} and (names := type_names(match.column)):
-        options["map"] = names
-    if match.column.time is not None and role not in {"issued_at"} and time_options(match.column.time):
-        options |= time_options(match.column.time)
-    if options:
+    if options := _options(draft, role, match.column):
         value = {"column": match.column.name, **options}
     draft.play(role, value, match)
+
+
+def _options(draft: Draft, role: str, column: Column) -> dict[str, Any]:
+    """How the values of a role are written, as far as the type of its canonical column allows."""
+    contract = _contract(draft.casting.target.name)
+    canonical = contract.column(role) if role in contract.column_names else None
+    kind = canonical.type if canonical is not None else "text"
+    options: dict[str, Any] = {}
+    if kind in {"float", "integer"} and column.glued:
+        options["strip"] = column.glued
+    if role == "power_kw":
+        options |= power_options(draft, column)
+    elif role == "temperature_c":
+        options |= temperature_options(draft, column)
+    elif kind == "float" and canonical is not None:
+        options |= unit_options(column, role, canonical.unit)
+    if role in {"type", "sensor_type"} and (names := type_names(column)):
+        options["map"] = names
+    if kind == "time" or (kind == "date" and column.time is not None and column.time.unit is None):
+        options |= date_options(draft, role, column)
+    return options
 
 
 def _unsure(draft: Draft, role: str, match: Match) -> None:

@@ -72,9 +72,9 @@ def read_sample(path: Path, name: str) -> TextSample:
             "It begins like gzip, and cannot be decompressed.", where=name, remedy="Compress it again."
         ) from None
     encoding, marked, declared = _encoding(raw[0])
-    if encoding is None:
+    head = _decoded(raw[0], encoding, cut=not whole) if encoding is not None else "\0"
+    if encoding is None or "\0" in head:
         raise SourceError("This is no text.", where=name, remedy="Ignore it in the estate file, with a reason.")
-    head = _decoded(raw[0], encoding, cut=not whole)
     pieces = [head, *(_whole_lines(_decoded(piece, encoding, cut=True)) for piece in raw[1:])]
     ends = [("\r\n", head.count("\r\n")), ("\n", head.count("\n") - head.count("\r\n"))]
     ends.append(("\r", head.count("\r") - head.count("\r\n")))

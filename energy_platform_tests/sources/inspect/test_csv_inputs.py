@@ -247,6 +247,12 @@ CASES = {
         {"values": {"temp_f": {"type": "temperature", "unit": "°F"}, "temp_2": {"type": "temperature", "strip": "°C"}}},
         section="readings",
     ),
+    "a unit in the name of the value": Case(
+        "time,building,sensor,value (°F)\n"
+        + "".join(f"2024-01-{day:02d} 10:00,B1,d{day % 3},{day + 40}.5\n" for day in range(1, 20)),
+        {"value": {"column": "value (°F)", "unit": "°F"}},
+        section="readings",
+    ),
     "a row for each reading": Case(
         "time,building,device_id,metric,reading,uom\n"
         + "".join(f"2024-01-{day:02d} 10:00,B1,d{day % 3},온도,{day}.5,C\n" for day in range(1, 20)),

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_platform.domain.errors import EstateError
@@ -350,3 +350,28 @@ def test_what_is_left_of_a_json_file_is_told(tmp_path):
     assert proposal.sources[0].notes == ["colours is not loaded: it fits no target by its columns red."]
     assert proposal.ignored == {}
     accepted(tmp_path, proposal)
+
+
+_CELLS = st.sampled_from(
+    ["time", "building", "value", "2024-01-01 10:00", "01/02/2024", "1704067200", "1,5", "-999", "NA", '"', "", "a\0b"]
+    + ["온도", "#", "21 °C", "24:00", "1e309", "{", "[]", "true", "x" * 50]
+)
+_LINES = st.lists(st.lists(_CELLS, min_size=1, max_size=5), max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(_LINES, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["utf-8", "utf-16"]))
+def test_whatever_stands_in_a_file_the_readers_take_what_is_certain(tmp_path_factory, lines, separator, end, encoding):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "any.csv").write_bytes(end.join(separator.join(line) for line in lines).encode(encoding))
+    try:
+        proposal = inspect_folder(folder, timezone="Asia/Seoul")
+    except EstateError as error:
+        assert "Nothing in this folder can be loaded" in error.what
+        return
+    if proposal.is_certain:
+        accepted(folder, proposal)
+    else:
+        (folder / "estate.yaml").write_text(estate_text(proposal), encoding="utf-8")
+        with pytest.raises(EstateError):
+            read_estate(folder)
