@@ -43,7 +43,7 @@ ARTIFACT_CHECKS = {"hash_matches": "Every registered model lies in the object st
 
 def definitions(estate: Estate, settings: Settings) -> dg.Definitions:
     """The checks on every asset of the estate, the job that runs them all, and its schedule."""
-    checks = [asset_checks(asset) for asset in assets_of(estate)] + source_checks(estate)
+    checks = [asset_checks(asset) for asset in assets_of(estate) if described(asset)] + source_checks(estate)
     job = dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.checks(*(key for each in checks for key in each.check_keys)),
@@ -72,7 +72,8 @@ def described(asset: str) -> dict[str, str]:
     place, name = asset.split("/", 1)
     if place == "redis":
         return CACHE_CHECKS
-    expected = {each.name: each.description for each in expectations_of(TARGET_CONTRACTS[asset])}
+    contract = TARGET_CONTRACTS.get(asset)
+    expected = {each.name: each.description for each in expectations_of(contract)} if contract is not None else {}
     return expected | (series_checks_of(name) if place == "timeseries" else {})
 
 
