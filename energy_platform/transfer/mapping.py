@@ -90,7 +90,7 @@ _SOURCES_NAMED: Final = 20
 _AMBIGUOUS_RULES: Final[Mapping[Ambiguous, str]] = {
     "earliest": "the earlier instant was taken",
     "latest": "the later instant was taken",
-    "quarantine": "they are quarantined",
+    "quarantine": "such rows are quarantined",
 }
 
 

@@ -124,7 +124,7 @@ def test_everything_is_read_loaded_and_proven(anything: tuple[Settings, Path]) -
         "log.db/keyed": (2, 2, {}),
     }
     notes = [
-        "german.csv: 1 local time exists twice where clocks go back; they are quarantined.",
+        "german.csv: 1 local time exists twice where clocks go back; such rows are quarantined.",
         "meters/A,1.gz: 2 local times exist twice where clocks go back; the later instant was taken.",
         "meters/강남.gz: 2 local times exist twice where clocks go back; the later instant was taken.",
         "german.csv: 1 local time does not exist where clocks go forward; the offset before the change was taken.",

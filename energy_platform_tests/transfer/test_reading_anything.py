@@ -175,7 +175,7 @@ def test_readings_in_one_unit_and_marks_in_a_database(tmp_path):
 RULES = {
     "earliest": ([(5, 30), (6, 30)], "the earlier instant was taken"),
     "latest": ([(6, 30), (6, 30)], "the later instant was taken"),
-    "quarantine": ([(5, 30), (6, 30)], "they are quarantined"),
+    "quarantine": ([(5, 30), (6, 30)], "such rows are quarantined"),
 }
 
 
