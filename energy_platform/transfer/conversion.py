@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
+from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.domain.time_forms import ANY_FORM, Ambiguous, TimeForm
 from energy_platform.domain.times import parse_dates, parse_times
 from energy_platform.domain.units import Unit
@@ -23,8 +24,6 @@ _SPECIAL_FLOATS: Mapping[str, float] = {
     for sign in ("", "+", "-")
     for word in ("inf", "infinity", "nan")
 }
-#: A double counts every whole number up to here.
-_EXACT_INTEGERS = float(2**53)
 
 
 _PLAIN_NUMBERS: Final = NumberForm()
@@ -177,7 +176,7 @@ def _as_integers(raw: pl.Series) -> pl.Series:
     else:
         whole = pl.Series(raw.name, [None] * raw.len(), dtype=pl.Int64)
     floats = as_floats(raw)
-    exact = (floats.abs() <= _EXACT_INTEGERS) & (floats == floats.floor())
+    exact = (floats.abs() <= EXACT_INTEGERS) & (floats == floats.floor())
     rounded = floats.set(~exact.fill_null(value=False), None).cast(pl.Int64, strict=False)
     return whole.to_frame("whole").select(pl.coalesce("whole", pl.lit(rounded))).to_series()
 

@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.mapping import DAY, KEY, ORDER, MappingRules
 
 #: Changes when the same raw rows come to mean other points.
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SEEDS: Final = (0x9E3779B9, 0x85EBCA6B)
 _MODULUS: Final = 1 << 64
 
@@ -65,7 +66,9 @@ def figures_of(raw: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
         raw: the source's columns, and `@key` and `@order`, which do not count.
         days: `@day` of each row; null where it falls on none.
     """
-    content = raw.drop(KEY, ORDER)
+    # the same number is the same, whether others of its batch have decimals or not
+    whole = [column.name for column in raw.get_columns() if column.dtype == pl.Int64 and _are_exact(column)]
+    content = raw.drop(KEY, ORDER).cast(dict.fromkeys(set(whole) - {ORDER}, pl.Float64))
     first, second = (content.hash_rows(seed) for seed in _SEEDS)
     order = raw.get_column(ORDER)
     rows = pl.DataFrame(
@@ -85,6 +88,11 @@ def figures_of(raw: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
         pl.col("order").max().alias("highest"),
         *(pl.col(name).sum() for name in _SUMS),
     )
+
+
+def _are_exact(numbers: pl.Series) -> bool:
+    """Whether doubles can tell these whole numbers from their neighbours."""
+    return bool((numbers.abs() <= EXACT_INTEGERS).all())
 
 
 class Contents:

@@ -125,6 +125,23 @@ def test_changes_are_told_as_a_scan_of_everything_tells_them(rounds: list[list[s
         assert_frame_equal(some.entities, everything.entities)
 
 
+def test_digests_do_not_go_by_which_rows_are_read_together(tmp_path: Path) -> None:
+    estate = make(tmp_path)
+    # whole numbers and others in a column that keeps both as they are
+    change(estate, "ALTER TABLE readings RENAME TO old")
+    change(estate, "CREATE TABLE readings (id INTEGER PRIMARY KEY, at TEXT, building, sensor, kind, value)")
+    change(estate, "INSERT INTO readings SELECT id, at, building, sensor, kind, value + 0.25 FROM old")
+    change(estate, "UPDATE readings SET value = id WHERE id % 7 < 4", "DROP TABLE old")
+    folder = estate.folder / "scans"
+    found = []
+    for batch_rows in (3, 100, 5000):
+        scanning._SCANS.clear()
+        found.append(scanning.scan_source(estate, estate.sources[0], NOW, batch_rows, folder).digests)
+        for kept in folder.iterdir():
+            kept.unlink()
+    assert found[0] == found[1] == found[2]
+
+
 def test_only_pieces_with_a_changed_row_are_read_again(estate: Estate, rows_read: list[int]) -> None:
     first = scan(estate)
     assert sum(rows_read) == SENSORS * PER_DAY * DAYS

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from energy_platform.domain.errors import SourceError
+from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source
 from energy_platform.sources.spec import GROUP_COLUMN, KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.text import read_text
 
-_EXACT = 2**53
 _INT64 = 2**63
 
 
@@ -186,7 +186,9 @@ def _series(values: list[Any]) -> pl.Series:
         return pl.Series(values, dtype=pl.Int64)
     if kinds == {float}:
         return pl.Series(values, dtype=pl.Float64)
-    if kinds == {int, float} and all(type(value) is not int or -_EXACT <= value <= _EXACT for value in values):
+    if kinds == {int, float} and all(
+        type(value) is not int or -EXACT_INTEGERS <= value <= EXACT_INTEGERS for value in values
+    ):
         return pl.Series([None if value is None else float(value) for value in values], dtype=pl.Float64)
     return pl.Series([_text(value) for value in values], dtype=pl.String)
 

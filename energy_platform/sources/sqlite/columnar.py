@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
-
-#: From here on a double does not tell every whole number from its neighbour.
-EXACT_INTEGERS = 2**53
 
 
 class InexactError(Exception):

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import polars as pl
 
 from energy_platform.domain.errors import SourceError
+from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.sources.naming import listed, suggestion
 from energy_platform.sources.source import (
     DEFAULT_BATCH_ROWS,
@@ -25,7 +26,6 @@ from energy_platform.sources.source import (
 )
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
 from energy_platform.sources.sqlite.columnar import (
-    EXACT_INTEGERS,
     Affinity,
     ColumnarQuery,
     InexactError,
