@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import TooManySeriesError
 from energy_platform.settings import Settings
 from energy_platform.stores.postgres import claims
@@ -156,6 +158,21 @@ def test_refused_rows_of_days_that_stand_count_in_the_ratio(stores: Settings, tm
         report = load_asset(platform, ASSET, None, LoadOptions(max_error_ratio=0.01))
     assert report.proved
     assert loaded_anew(report) == ["2025-05-11"]
+
+
+def test_a_bad_row_of_a_late_day_is_few_of_its_source(stores: Settings, tmp_path: Path) -> None:
+    rows = ten_days()
+    folder = estate(tmp_path, "changes_late", rows)
+    with opened(stores, folder) as platform:
+        assert load_asset(platform, ASSET, None, LoadOptions(max_error_ratio=0.01)).proved
+    late = [f"2025-05-11 {hour:02}:00:00,B1,{'?' if hour == 3 else hour}" for hour in range(24)]
+    estate(tmp_path, "changes_late", [*rows, *late])
+    day = DayRange(date(2025, 5, 11), date(2025, 5, 11))
+    with opened(stores, folder) as platform:
+        # one of 24 rows, and one of 504
+        report = load_asset(platform, ASSET, day, LoadOptions(max_error_ratio=0.01))
+    assert report.proved
+    assert [(verdict.partition, verdict.rows) for verdict in report.verdicts] == [("2025-05-11", 23)]
 
 
 def test_a_load_of_too_many_series_stops_before_its_first_write(timeseries_settings: Settings, tmp_path: Path) -> None:

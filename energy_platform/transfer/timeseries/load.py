@@ -305,12 +305,17 @@ class _MeasurementLoad:
         self._report_accounts()
 
     def _refused_too_much(self) -> tuple[SourceSpec, Account] | None:
-        """The first source of which more rows were refused than the run may pass over."""
+        """The first source of which more rows were refused than may be passed over.
+
+        Of the source, not of the days of this run alone: one bad row of a day that comes late is not many.
+        """
         totals: dict[str, Account] = {}
-        for (_day, position), account in self.accounts.items():
+        looked_at = {UNDATED}
+        for (day, position), account in self.accounts.items():
             name = self.plan.specs[position].name
             totals[name] = totals.get(name, Account()) + account
-        standing = total_accounts(self.plan.entries[day.isoformat()] for day in self.unchanged)
+            looked_at.add(day.isoformat() if day is not None else UNDATED)
+        standing = total_accounts(e for day, e in self.plan.entries.items() if e.proven and day not in looked_at)
         for spec in self.plan.present.values():
             account = totals.get(spec.name, Account()) + standing.get(spec.name, Account())
             if account.read and account.quarantined / account.read > self.options.max_error_ratio:
