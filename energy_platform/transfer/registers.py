@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
-from energy_platform.domain.registers import REGISTER, Intervals, RegisterRule, intervals
+from energy_platform.domain.registers import KINDS, REGISTER, Intervals, RegisterRule, intervals
 from energy_platform.domain.tables import REGISTER_CORRECTIONS
 from energy_platform.sources.estate import Estate
 from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed
@@ -147,6 +148,20 @@ def corrections_of(estate: Estate, now: datetime, batch_rows: int, present: Sequ
         if spec.name in present
     ]
     return pl.concat(found)
+
+
+def correction_notes(chunks: Iterable[pl.DataFrame]) -> list[str]:
+    """What people should know of corrections: how many of which kind, by source."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for chunk in chunks:
+        counts.update({(source, kind): rows for source, kind, rows in chunk.group_by("source", "kind").len().rows()})
+    sources = sorted({source for source, _ in counts})
+    return [
+        f"{source}: corrections of registers: "
+        + ", ".join(f"{kind} {counts[source, kind]}" for kind in KINDS if counts[source, kind])
+        + f"; each stands in energy.{REGISTER_CORRECTIONS.name}."
+        for source in sources
+    ]
 
 
 def register_versions(estate: Estate, now: datetime) -> dict[str, str]:

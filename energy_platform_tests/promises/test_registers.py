@@ -112,6 +112,8 @@ def test_registers_become_power_and_corrections_a_table(registers: tuple[Setting
     assert found.proved, found.findings
     assert CORRECTIONS in found.assets
     assert reports[CORRECTIONS].proved
+    (note,) = reports[CORRECTIONS].warnings
+    assert note.startswith("meters.csv: corrections of registers: rollover 1, reset 1, exchange 1, gap 1; ")
     # nothing has changed: nothing is read
     again = load(settings, folder, max_error_ratio=0.2)
     assert loaded_again(again) == []

@@ -43,7 +43,7 @@ from energy_platform.transfer.options import (
 from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.refusals import quarantine_rows
-from energy_platform.transfer.registers import corrections_of, register_versions
+from energy_platform.transfer.registers import correction_notes, corrections_of, register_versions
 from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
 from energy_platform.transfer.tables.staging import Staging, with_canonical_json
@@ -224,6 +224,8 @@ class _TableLoad:
             self.report.phases = expected.phases
             self._check_ratio(expected)
             self._load(expected)
+            if self.name == CORRECTIONS_TABLE:
+                self.report.warnings += correction_notes(expected.chunks())
         return self.report
 
     def predict(self) -> Prediction:
