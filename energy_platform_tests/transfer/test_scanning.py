@@ -114,7 +114,9 @@ def test_changes_are_told_as_a_scan_of_everything_tells_them(rounds: list[list[s
         forget(estate)
         everything = scan(estate, entities=entities)
     assert some.digests == everything.digests
-    assert some.next_future == everything.next_future
+    # a row of the future that is gone may still be waited for, but none is forgotten
+    never = datetime.max.replace(tzinfo=UTC)
+    assert (some.next_future or never) <= (everything.next_future or never)
     for day in everything.digests:
         within = some.contents.stretches({day})
         for first, last in everything.contents.stretches({day}):

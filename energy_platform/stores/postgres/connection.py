@@ -53,9 +53,12 @@ class PostgresStore:
                     failpoint("before_commit")
                     connection.commit()
                     failpoint("after_answer")
-                except BaseException:
+                except BaseException as error:
                     with contextlib.suppress(psycopg.Error):
                         connection.rollback()
+                    if isinstance(error, ValueError) and connection.broken:
+                        # at the end of a COPY the driver expects one answer, and a connection that was cut gives two
+                        raise psycopg.OperationalError("The connection was cut in the middle of a COPY.") from None
                     raise
         finally:
             connection.close()

@@ -73,6 +73,7 @@ def test_every_tenant_owned_table_forces_row_level_security(stores: Settings) ->
     assert {name for name, forced in rows if forced} == {f"{schema}.{table.name}" for schema, table in CONTRACTS} | {
         "energy.quarantine",
         "energy.claims",
+        "energy.mended_rows",
         "energy.audit_log",
     }
 
