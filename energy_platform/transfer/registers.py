@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _METER: Final = ("tenant_id", "building_id", "meter_id")
 _CODE: Final = "@meter"
+#: Readings of several meters that are looked at together.
+_TOGETHER_ROWS: Final = 100_000
+_PIECES: Final = 32
 
 
 class RegisterSource(Source):
@@ -51,7 +54,10 @@ class RegisterSource(Source):
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows with `@power`; see `Source.batches`. Raises SourceError where the file changes meanwhile."""
         readings, _ = self._readings(batch_rows)
-        order, power = readings.get_column(ORDER), self._intervals(readings).power
+        power = pl.Series(POWER_COLUMN, [None], dtype=pl.Float64).new_from_index(0, readings.height)
+        for rows, found in self._intervals(readings):
+            power.scatter(rows, found.power)
+        order = readings.get_column(ORDER)
         del readings
         start = 0
         with closing(cast("Generator[pl.DataFrame]", self._source.batches(batch_rows))) as batches:
@@ -61,7 +67,7 @@ class RegisterSource(Source):
                 if not here[: order.len() - start].equals(order[start : start + raw.height]):
                     raise changed(self.spec.name)
                 known = power[start : start + raw.height]
-                yield raw.with_columns(known.extend_constant(None, raw.height - known.len()).alias(POWER_COLUMN))
+                yield raw.with_columns(known.extend_constant(None, raw.height - known.len()))
                 start = min(start + raw.height, order.len())
         if start < order.len():
             raise changed(self.spec.name)
@@ -93,14 +99,27 @@ class RegisterSource(Source):
     def corrections(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> pl.DataFrame:
         """Rows of the table of corrections, without attributes."""
         readings, meters = self._readings(batch_rows)
-        found = self._intervals(readings).corrections.join(meters, on=_CODE, how="left", maintain_order="left")
-        return found.with_columns(pl.lit(self.spec.name).alias("source")).select(
-            name for name in REGISTER_CORRECTIONS.column_names if name != "attributes"
-        )
+        columns = [name for name in REGISTER_CORRECTIONS.column_names if name != "attributes"]
+        found = [pl.DataFrame(schema={name: REGISTER_CORRECTIONS.schema()[name] for name in columns})]
+        for _, part in self._intervals(readings):
+            named = part.corrections.join(meters, on=_CODE, how="left", maintain_order="left")
+            found.append(named.with_columns(pl.lit(self.spec.name).alias("source")).select(columns))
+        return pl.concat(found)
 
-    def _intervals(self, readings: pl.DataFrame) -> Intervals:
-        named = readings.rename({ORDER: "order"})
-        return intervals(named, (_CODE,), self.spec.register or RegisterRule())
+    def _intervals(self, readings: pl.DataFrame) -> Iterator[tuple[pl.Series, Intervals]]:
+        """What the readings come to, a few meters at a time, and where these stand; so that memory is but theirs."""
+        rule = self.spec.register or RegisterRule()
+        codes = readings.get_column(_CODE)
+        counts = codes.value_counts().sort(_CODE)
+        together = max(_TOGETHER_ROWS, readings.height // _PIECES)
+        first, waiting = 0, 0
+        for code, count in counts.iter_rows():
+            waiting += count
+            if waiting >= together or code == counts.height - 1:
+                # numbers of meters have no gaps
+                rows = codes.is_between(first, code).arg_true()
+                yield rows, intervals(readings[rows].rename({ORDER: "order"}), (_CODE,), rule)
+                first, waiting = code + 1, 0
 
     def _readings(self, batch_rows: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A reading for each row, in their order, and the meters that they speak of, by number.
@@ -109,7 +128,7 @@ class RegisterSource(Source):
         """
         meters = pl.DataFrame(schema={**dict.fromkeys(_METER, pl.String), _CODE: pl.UInt32})
         schema = {ORDER: pl.Int64, _CODE: pl.UInt32, "time": pl.Datetime("us", "UTC"), REGISTER.name: pl.Float64}
-        parts = [pl.DataFrame(schema=schema)]
+        parts = {name: [pl.Series(name, [], dtype=kind)] for name, kind in schema.items()}
         with closing(cast("Generator[pl.DataFrame]", self._source.batches(batch_rows))) as batches:
             for raw in batches:
                 for rows in map_batch(raw, self.spec, 0, self._rules):
@@ -121,12 +140,11 @@ class RegisterSource(Source):
                     numbered = unknown.with_row_index(_CODE, offset=meters.height).select(meters.columns)
                     meters = pl.concat([meters, numbered]) if numbered.height else meters
                     counted = pl.when(pl.col(REASON).is_null()).then(REGISTER.name).alias(REGISTER.name)
-                    parts.append(
-                        rows.join(meters, on=_METER, how="left", nulls_equal=True, maintain_order="left").select(
-                            ORDER, _CODE, "time", counted
-                        )
-                    )
-        return pl.concat(parts, rechunk=True), meters
+                    coded = rows.join(meters, on=_METER, how="left", nulls_equal=True, maintain_order="left")
+                    for column in coded.select(ORDER, _CODE, "time", counted):
+                        parts[column.name].append(column)
+        # column by column: none of them stands in memory twice for longer than it takes
+        return pl.DataFrame([pl.concat(parts.pop(name), rechunk=True) for name in schema]), meters
 
 
 def corrections_of(estate: Estate, now: datetime, batch_rows: int, present: Sequence[str]) -> pl.DataFrame:
