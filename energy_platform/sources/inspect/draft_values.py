@@ -36,10 +36,12 @@ def power_options(draft: Draft, column: Column) -> dict[str, Any]:
         return {"unit": open_question("MW", "kW")}
     if unit is not None and unit.quantity == "power":
         return {} if unit.canonical else {"unit": unit.name}
-    if (column.rises and column.distinct > _COUNTS_ON) or fit(taken_apart(column.name), COUNTER_WORDS) >= 2:
+    if _goes_on(column) or _is_called_counter(column):
+        counter = unit.name if unit is not None and unit.quantity == "energy" else "kWh"
         draft.ask(
             f"Is {column.name!r} a counter that goes on, or what each interval used? It looks like a counter.",
-            "Write the unit of power as `unit: kW` where it is power; otherwise put the column under `extra:`.",
+            f"Where it goes on, write `register: {{column: {column.name}, unit: {counter}}}` in the place of"
+            " `power_kw:`; where it is power, write its unit: `unit: kW`.",
         )
         return {"unit": open_question("kW")}
     if unit is not None and unit.quantity == "energy":
@@ -60,6 +62,23 @@ def power_options(draft: Draft, column: Column) -> dict[str, Any]:
         "Write `unit: kW` or `unit: W` in its `power_kw:`.",
     )
     return {"unit": open_question(*both)}
+
+
+def register_of(column: Column) -> dict[str, Any]:
+    """What to say of a register that a column surely is, by its name, its unit, and numbers that never fall."""
+    unit = column.unit
+    if unit is None or unit.quantity != "energy" or not (_goes_on(column) and _is_called_counter(column)):
+        return {}
+    glued = {"strip": column.glued} if column.glued else {}
+    return {"column": column.name, "unit": unit.name, **glued}
+
+
+def _goes_on(column: Column) -> bool:
+    return column.rises and column.distinct > _COUNTS_ON
+
+
+def _is_called_counter(column: Column) -> bool:
+    return fit(taken_apart(column.name), COUNTER_WORDS) >= 2
 
 
 def temperature_options(draft: Draft, column: Column) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from energy_platform.sources.inspect.draft_time import add_time, date_options
 from energy_platform.sources.inspect.draft_values import (
     add_wide_values,
     power_options,
+    register_of,
     temperature_options,
     type_names,
     unit_options,
@@ -97,6 +98,9 @@ def _role(draft: Draft, role: str, match: Match) -> None:
         _unsure(draft, role, match)
         return
     value: Any = match.column.name
+    if role == "power_kw" and (register := register_of(match.column)):
+        draft.play("register", register, match)
+        return
     if options := _options(draft, role, match.column):
         value = {"column": match.column.name, **options}
     draft.play(role, value, match)
@@ -244,7 +248,7 @@ _NEXT_KEYS = ("columns", "units_row", "decimal", "thousands", "missing", "shape"
 def _ordered(entry: Mapping[str, Any], casting: Casting) -> dict[str, Any]:
     """The keys of an entry as people would write them: the file, how it is written, the roles, the rest."""
     roles = list(casting.target.looks)
-    order = [*_FIRST_KEYS, *_NEXT_KEYS, *roles, "values", "extra", "ignore"]
+    order = [*_FIRST_KEYS, *_NEXT_KEYS, *roles, "register", "values", "extra", "ignore"]
     return {key: entry[key] for key in sorted(entry, key=order.index)}
 
 
