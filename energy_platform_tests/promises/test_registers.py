@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from energy_platform.quality.measurements import check_measurement
+from energy_platform.quality.subject import Subject
+from energy_platform.quality.tables import check_table
 from energy_platform.settings import Settings
+from energy_platform.transfer.arrivals.days import touched_days
 from energy_platform_tests.promises import target as store
-from energy_platform_tests.promises.pipeline import kind_of, load, verify
+from energy_platform_tests.promises.pipeline import kind_of, load, opened, verify
 
 ENERGY = "timeseries/energy_consumption"
 CORRECTIONS = "postgres/register_corrections"
@@ -137,6 +141,9 @@ def test_a_changed_reading_reopens_its_day_and_the_next(target: Settings, estate
     # the last reading of the third day: 90 kWh becomes 84 kWh
     file = folder / "meters.csv"
     file.write_text(file.read_text().replace("2024-05-03 18:00,M1,90000", "2024-05-03 18:00,M1,84000"))
+    with opened(target, folder) as platform:
+        # what the sensor of new data asks for
+        assert touched_days(platform, "energy_consumption") == [date(2024, 5, 3), date(2024, 5, 4)]
     second = load(target, folder)
     assert loaded_again(second) == ["2024-05-03", "2024-05-04"]
     points = store.points_in(target, folder.name)["energy_consumption"]
@@ -174,3 +181,24 @@ def test_the_records_of_a_file_that_is_gone_stand(target: Settings, estates: Pat
     (folder / "meters.csv").rename(folder.parent / f"{folder.name}.csv")
     load(target, folder, only=CORRECTIONS, checked=False)
     assert corrections(target, folder.name) == before
+
+
+def test_the_checks_of_quality_look_at_registers_and_corrections(target: Settings, estates: Path) -> None:
+    folder = estate(estates / f"quality_{kind_of(target)}", READINGS)
+    load(target, folder, max_error_ratio=0.2)
+    with opened(target, folder) as platform:
+        subject = Subject(
+            platform.estate,
+            platform.postgres,
+            platform.timeseries,
+            platform.cache,
+            platform.objects,
+            platform.contract,
+            platform.now,
+        )
+        tables = check_table(subject, "register_corrections")
+        points = check_measurement(subject, "energy_consumption", {date(2024, 5, day): 4 for day in range(1, 7)})
+    assert {outcome.name for outcome in tables if not outcome.passed} == set()
+    assert {outcome.checked for outcome in tables if outcome.name == "key_unique"} == {4}
+    assert "register_kwh" in {word for outcome in points for word in (outcome.name, outcome.name.rpartition("_")[0])}
+    assert {outcome.name for outcome in points if not outcome.passed and outcome.severity == "error"} == set()
