@@ -16,7 +16,7 @@ from energy_platform.domain.days import DayRange
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
     from energy_platform.transfer.options import LoadOptions
-    from energy_platform.transfer.prediction import Prediction
+    from energy_platform.transfer.reports.prediction import Prediction
 
 #: Withheld days of one target that a terminal names.
 SHOWN = 5
@@ -28,7 +28,7 @@ def dry_run(platform: Platform, days: DayRange | None, options: LoadOptions) -> 
 
     from energy_platform.domain.errors import TooManySeriesError
     from energy_platform.transfer.assets import assets_of, predict_asset
-    from energy_platform.transfer.prediction import Prediction
+    from energy_platform.transfer.reports.prediction import Prediction
 
     began = time.monotonic()
     found: list[Prediction] = []

@@ -90,8 +90,8 @@ def migrate(
         return
     run = MigrationRun(settings, estate)
     with _platform(settings, estate) as platform:
-        from energy_platform.transfer.details import details_of
-        from energy_platform.transfer.report import report_of
+        from energy_platform.transfer.reports.details import details_of
+        from energy_platform.transfer.reports.report import report_of
 
         run.execute(platform, chosen, max_error_ratio=max_error_ratio, max_series=max_series, force=force)
         report = report_of(platform, chosen, time.monotonic() - began)

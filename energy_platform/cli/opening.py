@@ -19,7 +19,7 @@ from energy_platform.settings import Settings, get_settings
 if TYPE_CHECKING:
     from energy_platform.sources.estate import Estate
     from energy_platform.transfer.context import Platform
-    from energy_platform.transfer.details import Details
+    from energy_platform.transfer.reports.details import Details
 
 Directory = Annotated[
     Path | None, typer.Argument(help="Folder of the estate; without it, the setting ENERGY_ESTATE (data/).")
@@ -68,7 +68,7 @@ def write_reports(facts: Mapping[str, Any], report: Path | None, html: Path | No
     if report is not None:
         report.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if html is not None and details is not None:
-        from energy_platform.transfer.page import page_of
+        from energy_platform.transfer.reports.page import page_of
 
         html.write_text(page_of(facts, details), encoding="utf-8")
 
@@ -88,7 +88,7 @@ def started(settings: Settings, say: Callable[[str], None] = print) -> tuple[Set
         return start_stores(settings, say=say), estate
     from energy_platform.stores.postgres import ledger
     from energy_platform.stores.postgres.connection import PostgresStore
-    from energy_platform.transfer.verdicts import total_accounts
+    from energy_platform.transfer.reports.verdicts import total_accounts
 
     settings = start_stores(settings, say=say)
     with PostgresStore(settings.postgres_url).connection() as connection:

@@ -22,7 +22,7 @@ def prove_again(platform: Platform, console: Console, max_error_ratio: float) ->
     """Load and prove whatever is not proven for the sources as they are now, where the Dagster UI shows it."""
     from energy_platform.cli.migrate import MigrationRun
     from energy_platform.transfer.context import open_platform
-    from energy_platform.transfer.report import report_of
+    from energy_platform.transfer.reports.report import report_of
 
     run = MigrationRun(platform.settings, platform.estate)
     # opened anew: the sources may hold other rows than when this command began

@@ -82,7 +82,7 @@ def _print_unproven(stores: list[StoreStatus]) -> None:
     from energy_platform.domain.errors import EnergyPlatformError
     from energy_platform.sources.estate import read_estate
     from energy_platform.stores.postgres.connection import PostgresStore
-    from energy_platform.transfer.unproven import unproven_lines, unproven_partitions
+    from energy_platform.transfer.reports.unproven import unproven_lines, unproven_partitions
 
     settings = get_settings()
     try:

@@ -36,7 +36,7 @@ def verify(
     Nothing is written but the verdicts in the ledger: what differs is marked unproven, and the next `migrate` loads it
     again. Points that no source accounts for are listed; `energy-platform repair` removes them when told to.
     """
-    from energy_platform.transfer.details import details_of
+    from energy_platform.transfer.reports.details import details_of
     from energy_platform.transfer.verify import verify as verify_estate
 
     check_report_file(report)
@@ -84,7 +84,7 @@ def _leftovers(platform: Platform, result: VerifyReport) -> list[Unaccounted]:
 
 def report_facts(platform: Platform, result: VerifyReport) -> dict[str, Any]:
     """The report of a verification as JSON, in the shape of every report."""
-    from energy_platform.transfer.report import report_of
+    from energy_platform.transfer.reports.report import report_of
 
     facts = report_of(platform, seconds=result.seconds)
     facts["proved"] = result.proved

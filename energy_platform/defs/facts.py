@@ -14,7 +14,7 @@ from energy_platform.domain.accounts import UNDATED, WHOLE
 
 if TYPE_CHECKING:
     from energy_platform.stores.postgres.ledger import LedgerEntry
-    from energy_platform.transfer.verdicts import LoadReport
+    from energy_platform.transfer.reports.verdicts import LoadReport
     from energy_platform.transfer.verify import VerifyReport
 
 #: Partitions that a table in the metadata names.

@@ -27,7 +27,7 @@ from energy_platform.sources.estate import SourceSpec
 if TYPE_CHECKING:
     from energy_platform.stores.postgres.ledger import LedgerEntry
     from energy_platform.transfer.context import Platform
-    from energy_platform.transfer.verdicts import LoadReport, PartitionVerdict
+    from energy_platform.transfer.reports.verdicts import LoadReport, PartitionVerdict
 
 #: The name of the check that every loaded asset carries.
 PROOF = "proof"

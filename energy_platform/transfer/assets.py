@@ -9,10 +9,10 @@ from energy_platform.transfer.building_cache import LATEST, NOTIFICATIONS, load_
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.model_files import ARTIFACTS, load_models
 from energy_platform.transfer.options import DEFAULT_OPTIONS, LoadOptions, Log, silent
-from energy_platform.transfer.prediction import Prediction
+from energy_platform.transfer.reports.prediction import Prediction
+from energy_platform.transfer.reports.verdicts import LoadReport
 from energy_platform.transfer.tables.load import load_table, predict_table, tables_of
 from energy_platform.transfer.timeseries.load import load_measurement, predict_measurement
-from energy_platform.transfer.verdicts import LoadReport
 
 
 def assets_of(estate: Estate) -> list[str]:

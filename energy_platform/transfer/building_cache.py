@@ -18,7 +18,7 @@ from energy_platform.stores.cache import keys
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.verdicts import LoadReport, verdict_of
+from energy_platform.transfer.reports.verdicts import LoadReport, verdict_of
 
 LATEST, NOTIFICATIONS = "redis/latest", "redis/notifications"
 #: How many notifications a building keeps.

@@ -20,11 +20,11 @@ from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
-from energy_platform.transfer.mapping import contract_of
-from energy_platform.transfer.mending import with_mended_rows
-from energy_platform.transfer.scanning import scan_source
-from energy_platform.transfer.scans import Scan
-from energy_platform.transfer.survey import Survey, known_tenants, survey
+from energy_platform.transfer.reading.mapping import contract_of
+from energy_platform.transfer.reading.mending import with_mended_rows
+from energy_platform.transfer.scanning.scanner import scan_source
+from energy_platform.transfer.scanning.scans import Scan
+from energy_platform.transfer.scanning.survey import Survey, known_tenants, survey
 
 
 @dataclass(frozen=True)

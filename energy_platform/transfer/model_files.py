@@ -18,7 +18,7 @@ from energy_platform.sources.estate import Estate
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.verdicts import LoadReport, facts_of, verdict_of
+from energy_platform.transfer.reports.verdicts import LoadReport, facts_of, verdict_of
 
 ARTIFACTS = "models/artifacts"
 

@@ -11,7 +11,7 @@ from energy_platform.domain.points import SERIES
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.stores.postgres import quarantine
-from energy_platform.transfer.mapping import (
+from energy_platform.transfer.reading.mapping import (
     DAY,
     KEY,
     ORDER,

@@ -17,14 +17,14 @@ from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.options import DEFAULT_OPTIONS
-from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.reading.mapping import DAY
+from energy_platform.transfer.reports.verdicts import source_summaries_in
+from energy_platform.transfer.scanning.survey import source_versions
 from energy_platform.transfer.tables.load import ExpectedTable
 from energy_platform.transfer.timeseries.plan import contiguous
 from energy_platform.transfer.timeseries.proof import target_points, target_summaries
 from energy_platform.transfer.timeseries.series import without_claimed
-from energy_platform.transfer.verdicts import source_summaries_in
 from energy_platform.transfer.verify import expected_points, expected_summaries
 
 

@@ -28,10 +28,19 @@ from energy_platform.sources.spec import SourceSpec
 from energy_platform.stores.postgres import mended, quarantine
 from energy_platform.stores.postgres.mended import MendedRow
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import KEY, ORDER, REASON, SOURCE, MappingRules, dated, fixed_contract, map_batch
-from energy_platform.transfer.mending import with_rows
 from energy_platform.transfer.options import DEFAULT_OPTIONS
-from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.reading.mapping import (
+    KEY,
+    ORDER,
+    REASON,
+    SOURCE,
+    MappingRules,
+    dated,
+    fixed_contract,
+    map_batch,
+)
+from energy_platform.transfer.reading.mending import with_rows
+from energy_platform.transfer.scanning.survey import source_versions
 from energy_platform.transfer.tables.load import ExpectedTable
 from energy_platform.transfer.timeseries.judged import judge_all
 from energy_platform.transfer.timeseries.load import mapping_rules

@@ -33,17 +33,17 @@ from energy_platform.transfer.building_cache import (
     expected_notifications,
 )
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import DAY
 from energy_platform.transfer.model_files import ARTIFACTS, model_rows
 from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
 from energy_platform.transfer.progress import Progress, Step
-from energy_platform.transfer.survey import retirement_warnings, source_versions
+from energy_platform.transfer.reading.mapping import DAY
+from energy_platform.transfer.reports.verdicts import accounts_in, source_summaries_in, summary_in, total_accounts
+from energy_platform.transfer.scanning.survey import retirement_warnings, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
 from energy_platform.transfer.timeseries.staging import Staging
-from energy_platform.transfer.verdicts import accounts_in, source_summaries_in, summary_in, total_accounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from energy_platform.defs.maintenance.unproven import UNPROVEN
-from energy_platform.transfer.unproven import UnprovenPartition, remedy_of, unproven_lines
+from energy_platform.transfer.reports.unproven import UnprovenPartition, remedy_of, unproven_lines
 from energy_platform_tests.defs.runs import Runs
 
 READINGS = "timeseries/sensor_data"

@@ -25,7 +25,7 @@ from energy_platform.sources.estate import check_estate, read_estate
 from energy_platform.transfer.assets import assets_of, load_asset
 from energy_platform.transfer.context import Platform, open_platform
 from energy_platform.transfer.options import LoadOptions
-from energy_platform.transfer.verdicts import LoadReport
+from energy_platform.transfer.reports.verdicts import LoadReport
 from energy_platform.transfer.verify import VerifyReport
 from energy_platform.transfer.verify import verify as verify_platform
 

@@ -14,7 +14,7 @@ from energy_platform.settings import Settings
 from energy_platform.stores.postgres import claims
 from energy_platform.transfer.assets import load_asset
 from energy_platform.transfer.options import LoadOptions
-from energy_platform.transfer.verdicts import LoadReport
+from energy_platform.transfer.reports.verdicts import LoadReport
 from energy_platform_tests.promises.pipeline import kind_of, opened, verify
 
 ASSET = "timeseries/energy_consumption"

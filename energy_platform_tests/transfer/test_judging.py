@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from energy_platform.domain.accounts import Account
 from energy_platform.domain.contracts import Column, Measurement
 from energy_platform.domain.points import SERIES
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, SOURCE
+from energy_platform.transfer.reading.mapping import DAY, KEY, ORDER, SOURCE
 from energy_platform.transfer.timeseries.judging import judge_points
 
 NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from energy_platform.settings import Settings
 from energy_platform.transfer import replay as mending
 from energy_platform.transfer.repair import remove, unaccounted
 from energy_platform.transfer.replay import Replay
-from energy_platform.transfer.verdicts import LoadReport
+from energy_platform.transfer.reports.verdicts import LoadReport
 from energy_platform_tests.promises import target as store
 from energy_platform_tests.promises.pipeline import kind_of, load, opened, verify
 

@@ -15,7 +15,7 @@ from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import TooManySeriesError
 from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.sources.estate import Estate, read_estate
-from energy_platform.transfer.mapping import DAY, MappingRules, contract_of
+from energy_platform.transfer.reading.mapping import DAY, MappingRules, contract_of
 from energy_platform.transfer.timeseries.judged import judge_all
 from energy_platform.transfer.timeseries.staging import Staging
 

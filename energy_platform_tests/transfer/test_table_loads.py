@@ -22,8 +22,8 @@ from energy_platform.stores.postgres import ledger, quarantine, rows
 from energy_platform.transfer.context import open_platform
 from energy_platform.transfer.options import LoadOptions
 from energy_platform.transfer.repair import unaccounted
+from energy_platform.transfer.reports.verdicts import LoadReport
 from energy_platform.transfer.tables.load import load_table
-from energy_platform.transfer.verdicts import LoadReport
 from energy_platform.transfer.verify import verify
 
 ASSET = "postgres/billing"

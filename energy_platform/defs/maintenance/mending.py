@@ -14,7 +14,7 @@ from energy_platform.domain.errors import ProofError, UsageError
 if TYPE_CHECKING:
     from energy_platform.transfer.context import Platform
     from energy_platform.transfer.repair import Unaccounted
-    from energy_platform.transfer.verdicts import LoadReport
+    from energy_platform.transfer.reports.verdicts import LoadReport
 
 #: Derived from the time series: nothing of it is filled while those are not proven.
 _DERIVED = "redis/"
@@ -66,7 +66,7 @@ def take_back(
     from dataclasses import replace
 
     from energy_platform.transfer import replay
-    from energy_platform.transfer.mending import with_mended_rows
+    from energy_platform.transfer.reading.mending import with_mended_rows
 
     with readable_failures():
         opened = platform.opened()

@@ -10,7 +10,7 @@ from energy_platform.defs.names import OWNERS
 from energy_platform.defs.resources import PlatformResource
 
 if TYPE_CHECKING:
-    from energy_platform.transfer.unproven import UnprovenPartition
+    from energy_platform.transfer.reports.unproven import UnprovenPartition
 
 GROUP = "maintenance"
 UNPROVEN = dg.AssetKey(["maintenance", "unproven"])
@@ -29,7 +29,7 @@ def unproven_asset() -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec(PROOF, asset=UNPROVEN, description="Every partition of the estate is proven.")],
     )
     def unproven(platform: PlatformResource) -> dg.MaterializeResult:
-        from energy_platform.transfer.unproven import unproven_partitions
+        from energy_platform.transfer.reports.unproven import unproven_partitions
 
         with readable_failures():
             opened = platform.opened()

@@ -18,10 +18,10 @@ from energy_platform.transfer.arrivals.asking import Touched
 from energy_platform.transfer.arrivals.files import FileState, mark_of, source_states
 from energy_platform.transfer.arrivals.looking import Comparison, Stretch
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import meaning_of
-from energy_platform.transfer.mapping import MappingRules, contract_of
-from energy_platform.transfer.scans import Scan
-from energy_platform.transfer.survey import SENSOR_TARGETS
+from energy_platform.transfer.reading.mapping import MappingRules, contract_of
+from energy_platform.transfer.scanning.digests import meaning_of
+from energy_platform.transfer.scanning.scans import Scan
+from energy_platform.transfer.scanning.survey import SENSOR_TARGETS
 from energy_platform.transfer.timeseries.load import mapping_rules
 from energy_platform.transfer.timeseries.plan import contiguous
 

@@ -14,7 +14,7 @@ import polars as pl
 from energy_platform.domain.accounts import Account
 from energy_platform.domain.contracts import Contract
 from energy_platform.domain.fingerprints import row_hashes
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, REASON, SOURCE
+from energy_platform.transfer.reading.mapping import DAY, KEY, ORDER, REASON, SOURCE
 from energy_platform.transfer.tables.staging import first_come, key_hashes
 
 #: Accounts by the position of the source.

@@ -29,7 +29,6 @@ from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import DAY, SOURCE, MappingRules
 from energy_platform.transfer.model_files import model_rows
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
@@ -40,15 +39,23 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
-from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
+from energy_platform.transfer.reading.mapping import DAY, SOURCE, MappingRules
+from energy_platform.transfer.reading.registers import correction_notes, corrections_of, register_versions
 from energy_platform.transfer.refusals import quarantine_rows
-from energy_platform.transfer.registers import correction_notes, corrections_of, register_versions
-from energy_platform.transfer.survey import Survey, retired_sources, retirement_warnings, source_versions
+from energy_platform.transfer.reports.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
+from energy_platform.transfer.reports.verdicts import (
+    LoadReport,
+    accounts_in,
+    facts_of,
+    summary_in,
+    total_accounts,
+    verdict_of,
+)
+from energy_platform.transfer.scanning.survey import Survey, retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
 from energy_platform.transfer.tables.staging import Staging, with_canonical_json
 from energy_platform.transfer.timeseries.proof import explain
-from energy_platform.transfer.verdicts import LoadReport, accounts_in, facts_of, summary_in, total_accounts, verdict_of
 
 #: Tables that are there in every estate: where no source names their rows, they follow from the data.
 DERIVED_TABLES = ("tenants", "buildings", "sensors")

@@ -24,7 +24,8 @@ from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.stores.postgres.copying import canonical_json
 from energy_platform.transfer.concurrency import STREAMS, prefetched, worked
-from energy_platform.transfer.mapping import (
+from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.reading.mapping import (
     KEY,
     ORDER,
     REFUSED_SCHEMA,
@@ -33,7 +34,6 @@ from energy_platform.transfer.mapping import (
     accepted_and_refused,
     map_batch,
 )
-from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.temporary import new_folder, write_rows
 
 #: Where a row came from: its stream and batch, in the order of the source.

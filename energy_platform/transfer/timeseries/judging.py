@@ -15,7 +15,7 @@ import polars as pl
 from energy_platform.domain.accounts import Account
 from energy_platform.domain.contracts import UNDATED_REASONS, Measurement
 from energy_platform.domain.points import SERIES
-from energy_platform.transfer.mapping import DAY, ORDER, REASON, SOURCE
+from energy_platform.transfer.reading.mapping import DAY, ORDER, REASON, SOURCE
 
 #: Accounts by (day, position of the source); the day is None for rows that fall on no day.
 AccountsByDay = dict[tuple[date | None, int], Account]

@@ -24,9 +24,6 @@ from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.stores.postgres.locks import partition_lock
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import Digest, meaning_of
-from energy_platform.transfer.mapping import DAY, REFUSED_SCHEMA, SOURCE, MappingRules
-from energy_platform.transfer.opening import open_rows
 from energy_platform.transfer.options import (
     DEFAULT_OPTIONS,
     LoadOptions,
@@ -37,20 +34,12 @@ from energy_platform.transfer.options import (
     silent,
     too_many_refused,
 )
-from energy_platform.transfer.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.progress import Phase, Step, timed
+from energy_platform.transfer.reading.mapping import DAY, REFUSED_SCHEMA, SOURCE, MappingRules
+from energy_platform.transfer.reading.opening import open_rows
 from energy_platform.transfer.refusals import point_refusals, quarantine_rows
-from energy_platform.transfer.scanning import remember, scan_meaning
-from energy_platform.transfer.scans import Scan
-from energy_platform.transfer.survey import retirement_warnings
-from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
-from energy_platform.transfer.timeseries.judging import AccountsByDay, merged, refused_accounts
-from energy_platform.transfer.timeseries.plan import LoadPlan, contiguous, digest_facts
-from energy_platform.transfer.timeseries.proof import explain, target_summaries
-from energy_platform.transfer.timeseries.registry import too_many_series
-from energy_platform.transfer.timeseries.series import widest
-from energy_platform.transfer.timeseries.staging import Staging
-from energy_platform.transfer.verdicts import (
+from energy_platform.transfer.reports.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
+from energy_platform.transfer.reports.verdicts import (
     LoadReport,
     accounts_in,
     facts_of,
@@ -59,6 +48,17 @@ from energy_platform.transfer.verdicts import (
     total_accounts,
     verdict_of,
 )
+from energy_platform.transfer.scanning.digests import Digest, meaning_of
+from energy_platform.transfer.scanning.scanner import remember, scan_meaning
+from energy_platform.transfer.scanning.scans import Scan
+from energy_platform.transfer.scanning.survey import retirement_warnings
+from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
+from energy_platform.transfer.timeseries.judging import AccountsByDay, merged, refused_accounts
+from energy_platform.transfer.timeseries.plan import LoadPlan, contiguous, digest_facts
+from energy_platform.transfer.timeseries.proof import explain, target_summaries
+from energy_platform.transfer.timeseries.registry import too_many_series
+from energy_platform.transfer.timeseries.series import widest
+from energy_platform.transfer.timeseries.staging import Staging
 
 #: Reason code of points that the store itself refused.
 REFUSED_BY_STORE = "refused_by_store"

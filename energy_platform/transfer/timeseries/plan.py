@@ -15,10 +15,10 @@ from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.digests import Digest, meaning_of
-from energy_platform.transfer.mapping import MappingRules, contract_of
-from energy_platform.transfer.survey import SENSOR_TARGETS, retired_sources, source_versions
-from energy_platform.transfer.verdicts import accounts_in, total_accounts
+from energy_platform.transfer.reading.mapping import MappingRules, contract_of
+from energy_platform.transfer.reports.verdicts import accounts_in, total_accounts
+from energy_platform.transfer.scanning.digests import Digest, meaning_of
+from energy_platform.transfer.scanning.survey import SENSOR_TARGETS, retired_sources, source_versions
 
 
 class LoadPlan:

@@ -14,7 +14,7 @@ from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.mapping import DAY
+from energy_platform.transfer.reading.mapping import DAY
 from energy_platform.transfer.timeseries.series import without_claimed
 
 Window = tuple[datetime, datetime]

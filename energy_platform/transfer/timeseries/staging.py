@@ -23,8 +23,8 @@ from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.stretches import Stretch
 from energy_platform.transfer.concurrency import STREAMS, worked
-from energy_platform.transfer.digests import Contents, figures_of
-from energy_platform.transfer.mapping import (
+from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.reading.mapping import (
     DAY,
     KEY,
     ORDER,
@@ -36,8 +36,8 @@ from energy_platform.transfer.mapping import (
     map_batch,
     next_future_time,
 )
-from energy_platform.transfer.opening import open_rows
-from energy_platform.transfer.progress import Progress, Step
+from energy_platform.transfer.reading.opening import open_rows
+from energy_platform.transfer.scanning.digests import Contents, figures_of
 from energy_platform.transfer.temporary import new_folder, write_rows
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
 

@@ -16,7 +16,7 @@ from energy_platform.sources.inspect import text_sample
 from energy_platform.sources.inspect.estate_text import estate_text
 from energy_platform.sources.inspect.inspection import inspect_folder
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.mapping import REASON, MappingRules, contract_of, mapped_batches
+from energy_platform.transfer.reading.mapping import REASON, MappingRules, contract_of, mapped_batches
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.assets import assets_of
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.verdicts import total_accounts
+from energy_platform.transfer.reports.verdicts import total_accounts
 
 
 def report_of(platform: Platform, days: DayRange | None = None, seconds: float = 0.0) -> dict[str, Any]:

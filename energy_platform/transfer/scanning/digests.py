@@ -16,7 +16,7 @@ import polars as pl
 from energy_platform.domain.numbers import EXACT_INTEGERS
 from energy_platform.sources.estate import SourceSpec
 from energy_platform.sources.stretches import Stretch, are_within, merged
-from energy_platform.transfer.mapping import DAY, KEY, ORDER, MappingRules
+from energy_platform.transfer.reading.mapping import DAY, KEY, ORDER, MappingRules
 
 #: Changes when the same raw rows come to mean other points.
 _VERSION: Final = 2

@@ -10,7 +10,7 @@ from energy_platform.domain.accounts import UNDATED, WHOLE
 from energy_platform.domain.days import DayRange
 from energy_platform.stores.postgres import ledger, mended, quarantine
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.verdicts import accounts_in
+from energy_platform.transfer.reports.verdicts import accounts_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy_platform.domain.units import unit_named
 from energy_platform.sources.spec import NumberForm
-from energy_platform.transfer.conversion import ColumnForm, convert
+from energy_platform.transfer.reading.conversion import ColumnForm, convert
 
 SEOUL = ZoneInfo("Asia/Seoul")
 FORMS = st.sampled_from(

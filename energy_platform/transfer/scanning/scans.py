@@ -22,7 +22,7 @@ from typing import Any, Final
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
-from energy_platform.transfer.digests import Contents, Digest
+from energy_platform.transfer.scanning.digests import Contents, Digest
 
 _FACTS: Final = "facts.json"
 
@@ -39,7 +39,7 @@ class Scan:
         contents: of a measurement's source, by local day.
         parts: see `Source.parts`.
         entities: distinct tenants, buildings and sensors of accepted rows, in the order of the source: columns of
-            `scanning.ENTITY_SCHEMA`, `@source`, `@order`. None where they were not looked for.
+            `scanner.ENTITY_SCHEMA`, `@source`, `@order`. None where they were not looked for.
         extra_types: of the extra fields that it feeds; with the entities.
     """
 

@@ -20,6 +20,6 @@ def open_rows(spec: SourceSpec, estate: Estate, now: datetime) -> Source:
     source = opening.open_source(spec)
     if spec.register is None:
         return source
-    from energy_platform.transfer.registers import RegisterSource
+    from energy_platform.transfer.reading.registers import RegisterSource
 
     return RegisterSource(source, estate, now)

@@ -20,7 +20,7 @@ from energy_platform.domain.time_forms import Ambiguous
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.mended import content_columns
 from energy_platform.sources.source import Source
-from energy_platform.transfer.raw_columns import COLUMN, TYPE, VALUE, converted, present
+from energy_platform.transfer.reading.raw_columns import COLUMN, TYPE, VALUE, converted, present
 
 #: The tenant of refused rows whose own tenant cannot be read.
 UNASSIGNED = "unassigned"

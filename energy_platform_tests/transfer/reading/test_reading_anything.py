@@ -15,9 +15,9 @@ import pytest
 
 from energy_platform.sources.estate import Estate, check_estate, read_estate
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.digests import meaning_of
-from energy_platform.transfer.mapping import ClockChanges, MappingRules, contract_of, dated, mapped_batches
-from energy_platform.transfer.raw_columns import inferred_type, present
+from energy_platform.transfer.reading.mapping import ClockChanges, MappingRules, contract_of, dated, mapped_batches
+from energy_platform.transfer.reading.raw_columns import inferred_type, present
+from energy_platform.transfer.scanning.digests import meaning_of
 
 HEAD = "estate: e\ntimezone: {zone}\nfirst_day: 2023-01-01\n"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -22,8 +22,7 @@ from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.source import Source
 from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.concurrency import STREAMS, worked
-from energy_platform.transfer.digests import Contents, figures_of, meaning_of
-from energy_platform.transfer.mapping import (
+from energy_platform.transfer.reading.mapping import (
     ORDER,
     REASON,
     SOURCE,
@@ -33,9 +32,10 @@ from energy_platform.transfer.mapping import (
     map_batch,
     next_future_time,
 )
-from energy_platform.transfer.opening import open_rows
-from energy_platform.transfer.raw_columns import inferred_type, present
-from energy_platform.transfer.scans import Scan, keep_scan, kept_scan
+from energy_platform.transfer.reading.opening import open_rows
+from energy_platform.transfer.reading.raw_columns import inferred_type, present
+from energy_platform.transfer.scanning.digests import Contents, figures_of, meaning_of
+from energy_platform.transfer.scanning.scans import Scan, keep_scan, kept_scan
 
 ENTITY_SCHEMA: Final = {
     "tenant_id": pl.String(),

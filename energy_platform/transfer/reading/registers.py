@@ -16,9 +16,9 @@ from energy_platform.sources.estate import Estate
 from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed
 from energy_platform.sources.spec import POWER_COLUMN
 from energy_platform.sources.stretches import Stretch, are_within
-from energy_platform.transfer.digests import meaning_of
-from energy_platform.transfer.mapping import ORDER, REASON, MappingRules, fixed_contract, map_batch
-from energy_platform.transfer.survey import source_versions
+from energy_platform.transfer.reading.mapping import ORDER, REASON, MappingRules, fixed_contract, map_batch
+from energy_platform.transfer.scanning.digests import meaning_of
+from energy_platform.transfer.scanning.survey import source_versions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -156,7 +156,7 @@ def corrections_of(estate: Estate, now: datetime, batch_rows: int, present: Sequ
         batch_rows: rows that are read at once.
         present: names of the sources that are there.
     """
-    from energy_platform.transfer.opening import open_rows
+    from energy_platform.transfer.reading.opening import open_rows
 
     columns = {name: kind for name, kind in REGISTER_CORRECTIONS.schema().items() if name != "attributes"}
     found = [pl.DataFrame(schema=columns)]

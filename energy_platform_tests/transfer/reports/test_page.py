@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from energy_platform.settings import Settings
-from energy_platform.transfer.details import Day, Details, details_of
-from energy_platform.transfer.page import page_of
-from energy_platform.transfer.report import report_of
+from energy_platform.transfer.reports.details import Day, Details, details_of
+from energy_platform.transfer.reports.page import page_of
+from energy_platform.transfer.reports.report import report_of
 from energy_platform_tests.promises.pipeline import load, opened, small_estate
 
 VOID = {"meta", "br", "rect", "path", "line"}

@@ -18,9 +18,9 @@ from energy_platform.sources.estate import Estate, read_estate
 from energy_platform.sources.mended import MendedRows, contents_of, row_identity
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.source import Source
-from energy_platform.transfer.mapping import MappingRules, fixed_contract, mapped_batches
-from energy_platform.transfer.opening import open_rows
-from energy_platform.transfer.registers import register_versions
+from energy_platform.transfer.reading.mapping import MappingRules, fixed_contract, mapped_batches
+from energy_platform.transfer.reading.opening import open_rows
+from energy_platform.transfer.reading.registers import register_versions
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 HEAD = "estate: e\ntimezone: America/New_York\nfirst_day: 2024-01-01\n"

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from energy_platform.domain.contracts import REASONS
-from energy_platform.transfer.details import Day, Details
+from energy_platform.transfer.reports.details import Day, Details
 
 #: Lines of a list before it says how many more there are.
 SHOWN = 40

@@ -16,8 +16,8 @@ from energy_platform.domain.contracts import ColumnType
 from energy_platform.domain.errors import SourceMissingError
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
-from energy_platform.transfer.mapping import ORDER, SOURCE
-from energy_platform.transfer.scanning import ENTITY_SCHEMA, merged_type, scan_source
+from energy_platform.transfer.reading.mapping import ORDER, SOURCE
+from energy_platform.transfer.scanning.scanner import ENTITY_SCHEMA, merged_type, scan_source
 
 #: What may say in which building a sensor is.
 SENSOR_TARGETS = ("sensors", "sensor_data", "sensor_status")

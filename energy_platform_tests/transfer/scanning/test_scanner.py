@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 
 from energy_platform.sources.estate import Estate, read_estate
 from energy_platform.sources.sqlite.reader import SqliteSource
-from energy_platform.transfer import scanning
-from energy_platform.transfer.scans import Scan
+from energy_platform.transfer.scanning import scanner
+from energy_platform.transfer.scanning.scans import Scan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SENSORS, PER_DAY, DAYS = 3, 96, 12
@@ -58,8 +58,8 @@ def change(estate: Estate, *statements: str) -> None:
 
 def scan(estate: Estate, *, now: datetime = NOW, entities: bool = True) -> Scan:
     """A scan by a process of its own."""
-    scanning._SCANS.clear()
-    return scanning.scan_source(
+    scanner._SCANS.clear()
+    return scanner.scan_source(
         estate, estate.sources[0], now, 500, estate.folder / ".energy" / "scans", with_entities=entities
     )
 
@@ -137,8 +137,8 @@ def test_digests_do_not_go_by_which_rows_are_read_together(tmp_path: Path) -> No
     folder = estate.folder / "scans"
     found = []
     for batch_rows in (3, 100, 5000):
-        scanning._SCANS.clear()
-        found.append(scanning.scan_source(estate, estate.sources[0], NOW, batch_rows, folder).digests)
+        scanner._SCANS.clear()
+        found.append(scanner.scan_source(estate, estate.sources[0], NOW, batch_rows, folder).digests)
         for kept in folder.iterdir():
             kept.unlink()
     assert found[0] == found[1] == found[2]

@@ -9,7 +9,14 @@ from energy_platform.domain.tables import TABLES
 from energy_platform.domain.units import unit_named
 from energy_platform.sources.estate import Estate, Role, SourceSpec
 from energy_platform.sources.spec import POWER_COLUMN, NumberForm
-from energy_platform.transfer.conversion import PLAIN_FORM, ColumnForm, Converted, as_floats, convert, plain_numbers
+from energy_platform.transfer.reading.conversion import (
+    PLAIN_FORM,
+    ColumnForm,
+    Converted,
+    as_floats,
+    convert,
+    plain_numbers,
+)
 
 #: Columns that a wide source's rows get when each value column becomes rows of its own.
 VALUE, TYPE, COLUMN = "@value", "@type", "@column"

@@ -1,0 +1,1 @@
+"""From the raw rows of a source to canonical ones."""

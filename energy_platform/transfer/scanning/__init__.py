@@ -1,0 +1,1 @@
+"""What sources hold, and what of it has changed, without loading anything."""
