@@ -71,15 +71,15 @@ def facts_of(
     summary: Summary,
     accounts: Mapping[str, Account],
     by_source: Mapping[str, Summary],
-    versions: Mapping[str, str],
+    versions: Mapping[str, str] | str,
     **further: Any,
 ) -> dict[str, Any]:
-    """The facts of a ledger entry: what the sources hold, per source and together."""
+    """The facts of a ledger entry: what the sources hold, per source and together, and their versions (or a token)."""
     sources = {
         name: {**account.as_facts(), "summary": by_source.get(name, Summary()).as_facts()}
         for name, account in sorted(accounts.items())
     }
-    return {"summary": summary.as_facts(), "accounts": sources, "versions": dict(sorted(versions.items())), **further}
+    return {"summary": summary.as_facts(), "accounts": sources, "versions": versions, **further}
 
 
 def accounts_in(entry: LedgerEntry) -> dict[str, Account]:

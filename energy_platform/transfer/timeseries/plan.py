@@ -28,7 +28,8 @@ class LoadPlan:
         asset: its name in the ledger.
         specs: the sources that feed it, by their position in the estate.
         entries: of the ledger, by partition.
-        versions: of the sources that are there, and of what the estate file says about them.
+        versions: a token of the versions of all sources that are there, and of what the estate file says about them:
+            every day of the ledger holds one, however many sources there are.
         basis: of which store the figures are, and by which version of the fingerprint.
         retired: names of the sources that are gone but whose figures the ledger knows.
         today: the estate's current local day.
@@ -48,12 +49,13 @@ class LoadPlan:
         rules = MappingRules(estate, contract_of(name), platform.now)
         found = source_versions(tuple(self.specs.values()))
         register = _register_version(estate) if any(map(_asks_sensors, self.specs.values())) else ""
-        self.versions = {
+        versions = {
             spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}{register if _asks_sensors(spec) else ''}"
             for spec in self.specs.values()
             if spec.name in found
         }
-        self.retired = retired_sources(self.specs.values(), self.versions, total_accounts(self.entries.values()))
+        self.versions = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()[:32]
+        self.retired = retired_sources(self.specs.values(), versions, total_accounts(self.entries.values()))
 
     @property
     def present(self) -> dict[int, SourceSpec]:
