@@ -137,7 +137,7 @@ def keys_of(settings: Settings, tenant: str) -> dict[str, Any]:
 
 def state_of(settings: Settings, estate: str, tenant: str) -> dict[str, Any]:
     """Everything that an estate with one tenant has left in the stores, without what says when."""
-    tables = [*TABLE_KEYS, "models"]
+    tables = [*TABLE_KEYS, "models", "register_corrections"]
     state: dict[str, Any] = {"points": points_in(settings, tenant), "ledger": ledger_of(settings, estate)}
     for table in tables:
         rows = _records(settings, f"SELECT * FROM energy.{table} WHERE tenant_id = %s", tenant)
