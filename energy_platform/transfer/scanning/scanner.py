@@ -102,7 +102,8 @@ def scan_source(
     scan = _rescanned(known, blank, read) if known is not None else None
     if scan is None:
         scan = read(None)
-    remember(estate, spec, scan, folder)
+    if source.version() == version:
+        remember(estate, spec, scan, folder)
     return scan
 
 
@@ -112,7 +113,10 @@ def scan_meaning(estate: Estate, spec: SourceSpec, now: datetime) -> str:
 
 
 def remember(estate: Estate, spec: SourceSpec, scan: Scan, folder: Path) -> None:
-    """Keep a scan for this process, and where the next one can use it for that one too."""
+    """Keep a scan for this process, and where the next one can use it for that one too.
+
+    Only one of a source that nobody has touched from before its rows were read until its parts were.
+    """
     _SCANS[_place(estate, spec)] = scan
     if scan.parts is not None:
         keep_scan(folder, _place(estate, spec), scan)

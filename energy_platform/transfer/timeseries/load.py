@@ -19,6 +19,7 @@ from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
+from energy_platform.sources.source import Source
 from energy_platform.sources.stretches import Stretch
 from energy_platform.stores.postgres import claims, ledger, quarantine
 from energy_platform.stores.postgres.ledger import LedgerEntry
@@ -215,7 +216,7 @@ class _MeasurementLoad:
                         progress=self.options.progress,
                     )
                     if spec.name in staging.contents:
-                        scans[spec.name] = self._remembered(staging, spec, version, source.parts())
+                        scans[spec.name] = self._remembered(staging, spec, source, version)
             self.digests = {name: scanned.digests for name, scanned in scans.items()}
             self._note_clock_changes(rules)
             yield staging
@@ -240,12 +241,13 @@ class _MeasurementLoad:
                 scans[spec.name] = self.platform.scan(spec)
         return scans
 
-    def _remembered(self, staging: Staging, spec: SourceSpec, version: str, parts: pl.DataFrame | None) -> Scan:
+    def _remembered(self, staging: Staging, spec: SourceSpec, source: Source, version: str) -> Scan:
         """What a source that was read whole was found to hold, kept for the next load."""
         meaning = scan_meaning(self.estate, spec, self.platform.now)
         next_future, contents = staging.next_future.get(spec.name), staging.contents[spec.name]
-        scan = Scan(version, meaning, self.platform.now, next_future, contents, parts)
-        remember(self.estate, spec, scan, self.platform.scans_folder)
+        scan = Scan(version, meaning, self.platform.now, next_future, contents, source.parts())
+        if source.version() == version:
+            remember(self.estate, spec, scan, self.platform.scans_folder)
         return scan
 
     def _days_to_stage(self, scans: Mapping[str, Scan]) -> DayRange | Collection[date] | None:

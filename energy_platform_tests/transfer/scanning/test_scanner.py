@@ -194,6 +194,18 @@ def test_a_kept_scan_that_is_broken_or_of_another_meaning_is_not_used(estate: Es
     assert moved.meaning != whole.meaning
 
 
+def test_what_was_touched_while_it_was_read_is_read_again(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = SqliteSource.parts
+    monkeypatch.setattr(
+        SqliteSource,
+        "parts",
+        lambda self: (change(estate, "UPDATE readings SET value = 0.5 WHERE id = 1000"), parts(self))[1],
+    )
+    scan(estate)
+    monkeypatch.undo()
+    assert not (estate.folder / ".energy").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_keeps_none(estate: Estate) -> None:
     (estate.folder / ".energy").write_text("a file where a folder should be", encoding="utf-8")
     assert len(scan(estate).digests) == DAYS
