@@ -242,7 +242,7 @@ def _prepare_text(series: pl.Series) -> _Values:
     firsts, seconds = text_words(encoded.dictionary)
     if firsts.size == 1:
         return _Values(firsts[0], seconds[0])
-    return _Values(np.uint64(0), words=(firsts, seconds), positions=encoded.indices.to_numpy())
+    return _Values(np.uint64(0), words=(firsts, seconds), positions=pl.Series(encoded.indices).to_numpy())
 
 
 def _repeats(series: pl.Series) -> bool:

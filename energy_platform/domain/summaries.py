@@ -179,7 +179,7 @@ def _codes(series: pl.Series) -> tuple[_Groups, int]:
             whole = physical.cast(pl.Int64).fill_null(high + 1).to_numpy()
             return (whole - low).astype(np.intp, copy=False), high - low + 2
     encoded = physical.rename("").to_arrow().dictionary_encode(null_encoding="encode")
-    return encoded.indices.to_numpy().astype(np.intp), len(encoded.dictionary)
+    return pl.Series(encoded.indices).to_numpy().astype(np.intp), len(encoded.dictionary)
 
 
 def _summarize(

@@ -70,7 +70,7 @@ def copy_binary(
     def piece(part: pl.DataFrame) -> Bytes:
         beginnings: pa.Array | None = None
         if arrow_heads is not None:
-            beginnings = arrow_heads.take(pa.array(part.get_column(head_of_row).to_numpy()))
+            beginnings = arrow_heads.take(part.get_column(head_of_row).to_arrow())
         return _rows(part, ordered, width, beginnings)
 
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
@@ -122,7 +122,7 @@ def _rows(
     if heads is None:
         words.append((np.frombuffer(width, dtype=">i2")[0], ">i2", None))
     else:
-        pieces.append(pa.scalar(width, pa.large_binary()))
+        pieces.append(_scalar(width))
         pieces.append(heads)
     for name, type_ in columns:
         values = frame.get_column(name)
@@ -143,11 +143,7 @@ def _rows(
         words = []
     if words:
         pieces.append(_block(words, height))
-    joined = (
-        pieces[0]
-        if len(pieces) == 1
-        else arrow.call_function("binary_join_element_wise", [*pieces, pa.scalar(b"", pa.large_binary())])
-    )
+    joined = pieces[0] if len(pieces) == 1 else arrow.call_function("binary_join_element_wise", [*pieces, _scalar(b"")])
     content, offsets = joined.buffers()[2], np.frombuffer(joined.buffers()[1], dtype=np.int64)
     return np.frombuffer(content, dtype=np.uint8)[offsets[joined.offset] : offsets[joined.offset + height]]
 
@@ -159,6 +155,11 @@ def _numbers(values: pl.Series, type_: ColumnType) -> npt.NDArray[Any]:
     if type_ == "time":
         return numbers - _EPOCH_MICROSECONDS
     return numbers - _EPOCH_DAYS if type_ == "date" else numbers
+
+
+def _scalar(content: bytes) -> pa.Scalar:
+    """Bytes as Arrow has them. Its own `scalar` and `array` import pandas if it is there: a hundred MiB for nothing."""
+    return pl.Series([content], dtype=pl.Binary).to_arrow().cast(pa.large_binary())[0]
 
 
 def _block(words: Sequence[tuple[Any, str, npt.NDArray[np.bool_] | None]], height: int) -> pa.Array:
