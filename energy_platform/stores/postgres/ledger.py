@@ -40,9 +40,9 @@ FROM energy.load_ledger WHERE estate = %(estate)s AND asset = %(asset)s
 """
 
 _SHARED_VERSIONS = """
-SELECT (array_agg(facts->'versions'))[1] FROM energy.load_ledger
+SELECT min(facts->>'versions') FROM energy.load_ledger
 WHERE estate = %(estate)s AND asset = %(asset)s
-HAVING count(DISTINCT md5((facts->'versions')::text)) = 1 AND bool_and(facts ? 'digests')
+HAVING count(DISTINCT facts->>'versions') = 1 AND bool_and(facts ? 'digests')
 """
 
 _SOURCES = """
@@ -136,10 +136,10 @@ def digests(
     return {partition: (recorded_at, by_source) for partition, recorded_at, by_source in found}
 
 
-def shared_versions(connection: psycopg.Connection, estate: str, asset: str) -> dict[str, str]:
-    """The versions of its sources that all partitions of an asset were recorded for; empty where they differ."""
+def shared_versions(connection: psycopg.Connection, estate: str, asset: str) -> str | None:
+    """The token of versions that all partitions of a time series were recorded for; None where they differ."""
     found = connection.execute(_SHARED_VERSIONS, {"estate": estate, "asset": asset}).fetchone()
-    return dict(found[0] or {}) if found else {}
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

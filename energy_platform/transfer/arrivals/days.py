@@ -24,6 +24,7 @@ from energy_platform.transfer.scanning.scans import Scan
 from energy_platform.transfer.scanning.survey import SENSOR_TARGETS
 from energy_platform.transfer.timeseries.load import mapping_rules
 from energy_platform.transfer.timeseries.plan import contiguous
+from energy_platform.transfer.timeseries.versions import versions_token
 
 #: One look reads files for so long; what is left is read by the next.
 READING_SECONDS: Final = 4.0
@@ -79,18 +80,13 @@ class DaysWatch:
         return source_states({**self.registers, **self.own}.values())
 
     def acknowledged(self, states: Mapping[str, FileState]) -> set[str]:
-        """The sources that every day in the ledger was recorded for, in this version."""
+        """All that are there, where every day in the ledger was recorded for these versions of them; else none."""
         estate = self.platform.estate
         with self.platform.postgres.connection() as connection:
-            versions = ledger.shared_versions(connection, estate.code, self.name)
-        rules = MappingRules(estate, contract_of(self.measurement), self.platform.now)
-        own = {
-            name
-            for name, spec in self.own.items()
-            if name in versions and versions[name] == f"{states[name].version}/{meaning_of(spec, rules)}"
-        }
-        # the register of sensors has no version of its own in there
-        return own if not self.registers else set()
+            recorded = ledger.shared_versions(connection, estate.code, self.name)
+        found = {name: states[name].version for name in self.own if states[name].is_readable}
+        is_current = recorded == versions_token(estate, self.measurement, self.platform.now, found)
+        return {name for name, state in states.items() if state.is_readable} if is_current else set()
 
     def compare(self, states: Mapping[str, FileState], names: Collection[str]) -> Comparison:
         """Scan sources, each once in a process for a version of it, and compare their digests day by day."""

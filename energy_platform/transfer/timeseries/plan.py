@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,14 +10,14 @@ from typing import Any
 from energy_platform.domain import fingerprints
 from energy_platform.domain.accounts import UNDATED
 from energy_platform.domain.days import DayRange, day_of
-from energy_platform.sources.estate import Estate, SourceSpec
+from energy_platform.sources.estate import SourceSpec
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
-from energy_platform.transfer.reading.mapping import MappingRules, contract_of
 from energy_platform.transfer.reports.verdicts import accounts_in, total_accounts
-from energy_platform.transfer.scanning.digests import Digest, meaning_of
-from energy_platform.transfer.scanning.survey import SENSOR_TARGETS, retired_sources, source_versions
+from energy_platform.transfer.scanning.digests import Digest
+from energy_platform.transfer.scanning.survey import retired_sources, source_versions
+from energy_platform.transfer.timeseries.versions import versions_token
 
 
 class LoadPlan:
@@ -45,17 +44,9 @@ class LoadPlan:
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
         self.basis = f"{platform.timeseries.implementation}, fingerprint {fingerprints.VERSION}"
-        # the same file means something else where the estate file says so
-        rules = MappingRules(estate, contract_of(name), platform.now)
         found = source_versions(tuple(self.specs.values()))
-        register = _register_version(estate) if any(map(_asks_sensors, self.specs.values())) else ""
-        versions = {
-            spec.name: f"{found[spec.name]}/{meaning_of(spec, rules)}{register if _asks_sensors(spec) else ''}"
-            for spec in self.specs.values()
-            if spec.name in found
-        }
-        self.versions = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()[:32]
-        self.retired = retired_sources(self.specs.values(), versions, total_accounts(self.entries.values()))
+        self.versions = versions_token(estate, name, platform.now, found)
+        self.retired = retired_sources(self.specs.values(), found, total_accounts(self.entries.values()))
 
     @property
     def present(self) -> dict[int, SourceSpec]:
@@ -146,16 +137,6 @@ def contiguous(days: Sequence[date]) -> list[DayRange]:
         else:
             ranges.append(DayRange(day, day))
     return ranges
-
-
-def _asks_sensors(spec: SourceSpec) -> bool:
-    return any(role.from_sensor for role in spec.roles.values())
-
-
-def _register_version(estate: Estate) -> str:
-    """Changes where a source does that may say in which building a sensor is."""
-    specs = [spec for target in SENSOR_TARGETS for spec in estate.sources_of(target)]
-    return "/" + hashlib.sha256(repr(sorted(source_versions(tuple(specs)).items())).encode()).hexdigest()[:16]
 
 
 def _has_future_rows(undated: LedgerEntry) -> bool:
