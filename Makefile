@@ -67,6 +67,8 @@ influxd: ## build a real InfluxDB 2 server, once, cached outside of the checkout
 
 lock: setup ## lock what pyproject.toml asks for (UPGRADE=--upgrade: the newest it allows)
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra local --group dev -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --constraints requirements.lock -o requirements-production.lock
+	$(UV_COMPILE) --group pyproject.toml:build --constraints requirements.lock -o requirements-build.lock
 
 clean: down ## stop the stores, remove .venv and caches; what the stores hold (.energy/) stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
