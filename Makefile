@@ -8,10 +8,10 @@ UPGRADE ?=
 UV_COMPILE = $(VENV_BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --python-version 3.11
 
-.PHONY: help setup run test soak bench ui up down check format influxd lock clean
+.PHONY: help setup run test soak bench ui up down check format influxd lock clean compose-env compose-up compose-down
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.* ## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.* ## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 setup: ## make .venv with the locked packages; quick when nothing has changed
 	@sh tools/setup.sh
@@ -64,6 +64,21 @@ format: setup ## put the code into its format
 
 influxd: ## build a real InfluxDB 2 server, once, cached outside of the checkout (needs go and cargo)
 	@sh tools/influxd/build.sh
+
+# mvp: stores and platform on this machine; managed: the platform alone, stores are elsewhere
+PROFILE ?= mvp
+
+compose-env: ## write compose.env, with a random value for every secret that has none
+	@sh deploy/compose-env.sh
+
+compose-up: ## build the image and start everything in containers (docs/deploy.md; PROFILE=mvp or managed)
+	@PROFILE=$(PROFILE) sh deploy/compose.sh up --build --detach --wait --wait-timeout 600 --remove-orphans
+	@echo "The Dagster UI: http://$$(PROFILE=$(PROFILE) sh deploy/compose.sh port webserver 3000)"
+	@echo "Load the estate: deploy/compose.sh run --rm energy-platform migrate"
+
+compose-down: ## stop and remove those containers; what the stores hold stays
+	@PROFILE=$(PROFILE) sh deploy/compose.sh down
+	@echo "The volumes stay. To delete everything that the stores hold: deploy/compose.sh down --volumes"
 
 lock: setup ## lock what pyproject.toml asks for (UPGRADE=--upgrade: the newest it allows)
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra local --group dev -o requirements.lock
