@@ -85,11 +85,12 @@ def main() -> int:
         work.chmod(0o755)
         try:
             with contextlib.ExitStack() as stack:
-                if keep:
-                    work_is_kept(work)
-                try_everything(work, stack)
-                if keep:
-                    stack.pop_all()
+                try:
+                    try_everything(work, stack)
+                finally:
+                    if keep:
+                        stack.pop_all()
+                        say(f"Everything stays in {work}; export DOCKER_HOST=unix://{work}/docker.sock")
         finally:
             if not keep:
                 shutil.rmtree(work, ignore_errors=True)
@@ -116,11 +117,6 @@ def check_machine() -> None:
         raise Refused("no influxd is here. Build it: make influxd")
     if not is_free(CODE_LOCATION_PORT):
         raise Refused(f"something listens on port {CODE_LOCATION_PORT} of this machine.")
-
-
-def work_is_kept(work: Path) -> None:
-    """Tell where everything is, for a look afterwards."""
-    say(f"Everything stays in {work}; export DOCKER_HOST=unix://{work}/docker.sock")
 
 
 def try_everything(work: Path, stack: contextlib.ExitStack) -> None:
