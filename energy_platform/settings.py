@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 NO_SECRET = SecretStr("")
+
+
+class SecretFromFile(SecretStr):
+    """A secret that stood in a file of the folder of secrets: nobody gave it, and it may be made anew."""
 
 
 class Settings(BaseSettings):
@@ -26,6 +36,10 @@ class Settings(BaseSettings):
     )
     home: Path = Field(default=Path(".energy"), description="Where local stores and their state live.")
 
+    secrets_dir: Path | None = Field(
+        default=None, description="Folder of files such as `energy_influx_token`, read for what no variable names."
+    )
+
     timeseries: Literal["auto", "influxdb", "postgres"] = Field(
         default="auto", description="Where time series live, where influx_url is empty: auto takes a found influxd."
     )
@@ -40,6 +54,10 @@ class Settings(BaseSettings):
     postgres_app_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_app.")
     dagster_postgres_url: SecretStr = Field(
         default=NO_SECRET, description="PostgreSQL database of Dagster's own state."
+    )
+    postgres_backup_url: SecretStr = Field(default=NO_SECRET, description="PostgreSQL as energy_backup.")
+    migration_lock_seconds: float = Field(
+        default=5.0, gt=0, le=3600, description="How long a statement of a migration waits for a lock."
     )
     influx_url: str = Field(default="", description="InfluxDB 2, e.g. http://127.0.0.1:8086. Empty: see timeseries.")
     influx_token: SecretStr = Field(default=NO_SECRET, description="A token that may read and write the bucket.")
@@ -64,6 +82,16 @@ class Settings(BaseSettings):
     )
     influx_body_lines: int = Field(
         default=50_000, ge=1, le=1_000_000, description="Points of one request to InfluxDB, at most."
+    )
+    provision_postgres_url: SecretStr = Field(
+        default=NO_SECRET,
+        description="For `provision` alone: PostgreSQL as a role that may create roles and databases.",
+    )
+    provision_influx_token: SecretStr = Field(
+        default=NO_SECRET, description="For `provision` alone: a token that may create buckets and tokens."
+    )
+    provision_influx_password: SecretStr = Field(
+        default=NO_SECRET, description="Password that InfluxDB's first user is set up with; judged, never used here."
     )
     redis_url: SecretStr = Field(default=NO_SECRET, description="Redis 7, e.g. redis://127.0.0.1:6379/0.")
     objects_url: str = Field(default="", description="Object store; empty: a folder below `home`.")
@@ -101,6 +129,40 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         default="starttls", description="How the connection to the mail server is encrypted."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, variables, `.env`, then the files of the folder that one of these names."""
+        named = dotenv_settings() | env_settings()
+        folder = init_settings().get("secrets_dir") or named.get("secrets_dir")
+        if not folder or not Path(folder).is_dir():
+            return init_settings, env_settings, dotenv_settings
+        files = _SecretFiles(settings_cls, Path(folder), {name for name, value in named.items() if value})
+        return init_settings, files, env_settings, dotenv_settings
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """The files of the folder of secrets, for what is named nowhere else; an empty variable names nothing."""
+
+    def __init__(self, settings_cls: type[BaseSettings], folder: Path, named: Set[str]) -> None:
+        self._named = named
+        super().__init__(settings_cls, secrets_dir=folder)
+
+    def __call__(self) -> dict[str, Any]:
+        """Values by the name of their setting."""
+        found = {name: value for name, value in super().__call__().items() if name not in self._named}
+        fields = self.settings_cls.model_fields
+        return {
+            name: SecretFromFile(value) if fields[name].annotation is SecretStr else value
+            for name, value in found.items()
+        }
 
 
 @lru_cache(maxsize=1)

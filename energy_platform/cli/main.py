@@ -37,6 +37,7 @@ VERBS = {
     "down": Verb("energy_platform.cli.stores", "down", "Stop the local stores that `up` started, and no others."),
     "status": Verb("energy_platform.cli.stores", "status", "Show which stores are in use, and how they are."),
     "env": Verb("energy_platform.cli.stores", "env", "Print `export …` lines for the stores in use."),
+    "provision": Verb("energy_platform.cli.provision", "provision", "Make servers elsewhere ready; --check: judge."),
     "sample": Verb("energy_platform.cli.sample", "sample", "Make an estate of any size, with planted flaws."),
     "inspect": Verb("energy_platform.cli.inspect", "inspect", "Look at a folder, and propose its estate.yaml."),
     "migrate": Verb("energy_platform.cli.migrate", "migrate", "Move an estate into the stores, and prove it."),

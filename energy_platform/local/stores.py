@@ -97,7 +97,7 @@ def resolve_settings(settings: Settings) -> Settings:
         credentials = load_credentials(home.root)
         given = without_local_urls(settings, credentials)
         remedy = "Start them: energy-platform up"
-        if not home.exists() or not credentials:
+        if not _all_are_given(given) and (not home.exists() or not credentials):
             raise StoreUnavailableError("The stores were never started here.", where=str(home.root), remedy=remedy)
         postgres, redis, _ = _servers(home, given, credentials)
         ready = (_postgres_is_given(given) or (postgres.port and dagster_database(given) in home.state.prepared)) and (
@@ -218,6 +218,13 @@ def _postgres_is_given(settings: Settings) -> bool:
     return any(url.get_secret_value() for url in urls)
 
 
+def _all_are_given(settings: Settings) -> bool:
+    """Whether no store is local, so that nothing needs to have been started here."""
+    timeseries = settings.influx_url or settings.timeseries == "postgres"
+    dagster = settings.dagster_postgres_url.get_secret_value() or settings.postgres_admin_url.get_secret_value()
+    return bool(_postgres_is_given(settings) and settings.redis_url.get_secret_value() and timeseries and dagster)
+
+
 def _postgres_to_ask(settings: Settings) -> str:
     urls = (settings.postgres_url, settings.postgres_admin_url, settings.postgres_app_url)
     return next(url.get_secret_value() for url in urls if url.get_secret_value())
@@ -255,12 +262,12 @@ def _prepare_local_postgres(home: Home, server: PostgresServer, database: str) -
     urls = [server.url("energy_loader", DATABASE), server.url("energy_owner", database)]
     if home.state.prepared.get(database) == fingerprint and all(_answers(url) for url in urls):
         return
-    from energy_platform.stores.postgres.bootstrap import ensure_roles
+    from energy_platform.stores.postgres.bootstrap import Databases, ensure_roles
     from energy_platform.stores.postgres.migrations import upgrade
 
     passwords = {role: server.credentials[role] for role in POSTGRES_ROLES}
-    ensure_roles(server.url(SUPERUSER, "postgres"), dagster_database=database, passwords=passwords)
-    upgrade(server.url("energy_owner", DATABASE))
+    ensure_roles(server.url(SUPERUSER, "postgres"), Databases(dagster=database), passwords)
+    upgrade(server.url("energy_owner", DATABASE), lock_seconds=server.settings.migration_lock_seconds)
     home.state.prepared[database] = fingerprint
 
 
@@ -285,17 +292,17 @@ def _prepare_given_postgres(given: Settings) -> None:
     if admin:
         from energy_platform.stores.postgres.migrations import upgrade
 
-        upgrade(admin)
+        upgrade(admin, lock_seconds=given.migration_lock_seconds)
 
 
 def _not_prepared(given: Settings, what: str) -> StoreUnavailableError:
-    from energy_platform.stores.postgres.bootstrap import administrator_sql
+    from energy_platform.stores.postgres.bootstrap import Databases, administrator_sql
 
     return StoreUnavailableError(
         what,
         where=without_secrets(_postgres_to_ask(given)),
         remedy="Check the URL. Where roles or databases are missing, its administrator must run:\n\n"
-        + administrator_sql(dagster_database=dagster_database(given)),
+        + administrator_sql(Databases(dagster=dagster_database(given))),
     )
 
 

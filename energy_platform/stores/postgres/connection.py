@@ -122,7 +122,7 @@ def translated(error: psycopg.Error, where: str) -> StoreError:
     state = error.sqlstate or ""
     said = _sentence(error)
     connecting = isinstance(error, psycopg.OperationalError) and not state
-    if connecting and _is_refused_access(error):
+    if connecting and is_refused_access(error):
         state = "28P01"
     if state in _ACCESS_STATES:
         if state == "42501":
@@ -130,6 +130,12 @@ def translated(error: psycopg.Error, where: str) -> StoreError:
         else:
             remedy = "Check the role and the password in the URL."
         return StoreAccessError(said, where=where, remedy=remedy)
+    if connecting and (distrusted := _distrusted(error)):
+        return StoreAccessError(
+            distrusted,
+            where=where,
+            remedy="Check sslmode and sslrootcert in the URL, and that the host is spelled as in the certificate.",
+        )
     if connecting and "does not exist" in str(error):
         return StoreError("There is no such database.", where=where, remedy="Make it: energy-platform up")
     if connecting or state.startswith("08") or state in _UNAVAILABLE_STATES:
@@ -143,7 +149,8 @@ def translated(error: psycopg.Error, where: str) -> StoreError:
     )
 
 
-def _is_refused_access(error: psycopg.Error) -> bool:
+def is_refused_access(error: psycopg.Error) -> bool:
+    """Whether a connection was refused because of the role or its password."""
     # while connecting, libpq gives a text and no SQLSTATE
     text = str(error)
     return any(
@@ -152,11 +159,25 @@ def _is_refused_access(error: psycopg.Error) -> bool:
     ) or ('role "' in text and "does not exist" in text)
 
 
+def _distrusted(error: psycopg.Error) -> str:
+    """Why no encrypted connection came about; empty where that is not what failed."""
+    text = str(error)
+    if "certificate verify failed" in text:
+        return "PostgreSQL's certificate is not signed by an authority that is trusted."
+    if "does not match host name" in text:
+        return "PostgreSQL's certificate is for another host."
+    if "root certificate file" in text or "could not load system root certificate" in text:
+        return "The file of trusted authorities cannot be read."
+    if "server does not support SSL" in text:
+        return "PostgreSQL offers no encryption."
+    return ""
+
+
 def _sentence(error: psycopg.Error) -> str:
     state = error.sqlstate
     if state is None:
         refused = isinstance(error, psycopg.OperationalError)
-        if refused and _is_refused_access(error):
+        if refused and is_refused_access(error):
             return "PostgreSQL refuses the role or its password."
         return "PostgreSQL does not answer." if refused else f"PostgreSQL's driver refused: {type(error).__name__}."
     if state.startswith("22"):

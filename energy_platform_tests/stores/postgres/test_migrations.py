@@ -17,7 +17,7 @@ from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.settings import Settings
 from energy_platform.stores.postgres import migrations, quarantine
-from energy_platform.stores.postgres.bootstrap import ROLES, administrator_sql, ensure_roles
+from energy_platform.stores.postgres.bootstrap import ROLES, Databases, administrator_sql, ensure_roles
 from energy_platform.stores.postgres.migrations import SQL_TYPES, add_field, head, upgrade
 
 CONTRACTS = [("energy", table) for table in TABLES.values()] + [
@@ -134,7 +134,7 @@ def test_roles_are_made_again_without_harm(stores: Settings) -> None:
     superuser = f"postgresql://postgres:{credentials['postgres']}@{address}/postgres"
     passwords = {role: credentials[role] for role in ROLES}
     for _ in range(2):
-        ensure_roles(superuser, dagster_database="dagster_again", passwords=passwords)
+        ensure_roles(superuser, Databases(dagster="dagster_again"), passwords)
     with psycopg.connect(superuser) as connection:
         roles = dict(
             connection.execute(
@@ -151,7 +151,7 @@ def test_roles_are_made_again_without_harm(stores: Settings) -> None:
 
 
 def test_the_administrators_script_names_all_and_holds_no_password() -> None:
-    script = administrator_sql("dagster_x")
+    script = administrator_sql(Databases(dagster="dagster_x"))
     for role in ROLES:
         assert f"CREATE ROLE {role} LOGIN" in script
         assert f"'<password of {role}>'" in script

@@ -1,0 +1,1 @@
+"""Servers elsewhere made ready: settings judged; roles, databases, bucket, token made; schemas brought up to date."""
