@@ -76,8 +76,8 @@ def say(sentence: str) -> None:
 def main() -> int:
     """Try it all; returns the exit code."""
     parser = argparse.ArgumentParser(description="Try docker-compose.yml where a Docker daemon can be had.")
-    parser.add_argument("--keep", action="store_true", help="leave daemon, containers and stores running at the end")
-    keep = parser.parse_args().keep
+    parser.add_argument("--pause", action="store_true", help="wait for Enter before everything is removed")
+    pause = parser.parse_args().pause
     try:
         check_machine()
         # a folder that the stores' unprivileged user can enter
@@ -88,12 +88,11 @@ def main() -> int:
                 try:
                     try_everything(work, stack)
                 finally:
-                    if keep:
-                        stack.pop_all()
-                        say(f"Everything stays in {work}; export DOCKER_HOST=unix://{work}/docker.sock")
+                    if pause:
+                        say(f"Look at it with DOCKER_HOST=unix://{work}/docker.sock; Enter removes it all.")
+                        sys.stdin.readline()
         finally:
-            if not keep:
-                shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
     except Refused as reason:
         say(f"Cannot be tried here: {reason}")
         return 2
