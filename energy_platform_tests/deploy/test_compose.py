@@ -254,6 +254,13 @@ def test_the_estate_and_the_secrets_are_read_only_where_work_is_done(everything:
     assert others == {"init"}
 
 
+def test_every_container_that_reaches_a_server_elsewhere_knows_its_authorities(everything: dict[str, Config]):
+    for name in (PLATFORM | {"energy-platform"}) - {"secrets-check"}:
+        mounts = {mount["target"]: mount for mount in everything[name]["volumes"]}
+        assert mounts["/certificates"]["source"] == str(ROOT / "deploy/certificates")
+        assert mounts["/certificates"]["read_only"] is True
+
+
 def test_a_folder_of_staged_days_is_never_shared(everything: dict[str, Config]):
     users = [
         name
