@@ -6,8 +6,9 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,7 @@ def read(compose: str, values: Mapping[str, str], folder: Path, *arguments: str)
 
 
 @pytest.fixture(scope="module")
-def configured(
-    compose: str, values: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Config]]:
+def configured(compose: str, values: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
     """The file as compose understands it, for one profile or several."""
 
     def configure(*profiles: str, **more: str) -> Config:
@@ -310,13 +309,63 @@ def test_the_example_itself_is_refused(compose: str):
     assert "is empty in compose.env" in done.stderr
 
 
+def judged(service: Config) -> subprocess.CompletedProcess[str]:
+    """What secrets-check says of the environment that compose gives it."""
+    program, *arguments = service["command"]
+    assert program == "energy-platform"
+    given = {name: value for name, value in service["environment"].items() if value is not None}
+    return subprocess.run(
+        [sys.executable, "-m", "energy_platform.cli.main", *arguments],
+        check=False,
+        env={"PATH": os.environ["PATH"], **given},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_random_secrets_pass_the_check(everything: dict[str, Config]):
+    done = judged(everything["secrets-check"])
+    assert done.returncode == 0, done.stderr
+
+
+def test_each_example_secret_is_refused_by_the_setting_it_becomes(configured: Callable[..., Config]):
+    settings = {
+        "POSTGRES_SUPERUSER_PASSWORD": "ENERGY_PROVISION_POSTGRES_URL",
+        "POSTGRES_OWNER_PASSWORD": "ENERGY_POSTGRES_ADMIN_URL",
+        "POSTGRES_LOADER_PASSWORD": "ENERGY_POSTGRES_URL",
+        "POSTGRES_APP_PASSWORD": "ENERGY_POSTGRES_APP_URL",
+        "POSTGRES_BACKUP_PASSWORD": "ENERGY_POSTGRES_BACKUP_URL",
+        "POSTGRES_DAGSTER_PASSWORD": "ENERGY_DAGSTER_POSTGRES_URL",
+        "INFLUXDB_OPERATOR_TOKEN": "ENERGY_PROVISION_INFLUX_TOKEN",
+        "INFLUXDB_ADMIN_PASSWORD": "ENERGY_PROVISION_INFLUX_PASSWORD",
+        "REDIS_PASSWORD": "ENERGY_REDIS_URL",
+    }
+    assert set(settings) == set(SECRETS)
+    examples = {name: f"change-me-{place}-abcdefgh" for place, name in enumerate(SECRETS)}
+    done = judged(configured("mvp", **examples)["services"]["secrets-check"])
+    assert done.returncode != 0
+    for setting in settings.values():
+        assert f"{setting}: " in done.stderr
+    assert not any(example in done.stderr for example in examples.values())
+
+
+def test_one_secret_for_two_is_refused(configured: Callable[..., Config]):
+    same = "0123456789abcdef0123"
+    services = configured("mvp", POSTGRES_APP_PASSWORD=same, POSTGRES_LOADER_PASSWORD=same)["services"]
+    done = judged(services["secrets-check"])
+    assert done.returncode != 0
+    assert "ENERGY_POSTGRES_APP_URL" in done.stderr
+
+
 def test_every_variable_is_explained_in_the_example_and_used():
     text = COMPOSE.read_text()
     asked = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text))
     # a variable without a value is handed through as compose.env has it
     asked |= set(re.findall(r"^ +([A-Z_]+):$", text, flags=re.MULTILINE))
     explained = set(re.findall(r"^#?([A-Z][A-Z_]*)=", EXAMPLE.read_text(), flags=re.MULTILINE))
-    assert asked == explained
+    assert asked | {"COMPOSE_PROJECT_NAME"} == explained
 
 
 def test_what_holds_without_a_variable_is_what_the_example_says():
