@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,10 @@ RUNS = Path(tempfile.gettempdir()) / f"energy-platform-tests-{os.getuid()}"
 
 
 def pytest_configure() -> None:
-    """Shut out the developer's own stores and settings."""
+    """Shut out the developer's own stores and settings, and what a shell does to signals of jobs behind `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Dagster makes SIGTERM what SIGINT is: every program started afterwards would ignore both
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     Settings.model_config["env_file"] = None
     for name in list(os.environ):
         if name.startswith(("ENERGY_", "DAGSTER_")) and name not in KEPT_VARIABLES:

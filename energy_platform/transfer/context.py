@@ -20,6 +20,7 @@ from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
+from energy_platform.transfer.memory import share_heaps
 from energy_platform.transfer.reading.mapping import contract_of
 from energy_platform.transfer.reading.mending import with_mended_rows
 from energy_platform.transfer.scanning.scanner import scan_source
@@ -79,6 +80,7 @@ def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
     The sources of its estate hold what people have mended.
     """
     check_failpoints()
+    share_heaps()
     timeseries = open_timeseries(settings)
     cache = BuildingCache(settings.redis_url)
     postgres = PostgresStore(settings.postgres_url)
