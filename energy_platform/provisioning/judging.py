@@ -53,7 +53,7 @@ def check(settings: Settings) -> None:
     """
     faults = judge(settings)
     if faults:
-        lines = [f"{name_of(fault.setting)}: {fault.what} {fault.remedy}" for fault in faults]
+        lines = [f"{fault.setting}: {fault.what} {fault.remedy}" for fault in faults]
         raise SettingError("\n".join(lines), remedy="\nNo server was asked; correct it in the environment or in .env.")
 
 
@@ -109,20 +109,24 @@ def _postgres(settings: Settings) -> Iterator[Fault | Secret]:
         url = getattr(settings, setting).get_secret_value()
         if not url:
             if setting not in _OPTIONAL:
-                yield Fault(setting, "It names no server.", f"Set it to {_wanted_url(role or 'role')}.")
+                yield Fault(name_of(setting), "It names no server.", f"Set it to {_wanted_url(role or 'role')}.")
             continue
         address = address_of(url)
         if address is None or not address.scheme.startswith("postgres") or not address.user or not address.path:
-            yield Fault(setting, "This is no URL of PostgreSQL.", f"It looks like {_wanted_url(role)}. {_QUOTING}")
+            yield Fault(
+                name_of(setting), "This is no URL of PostgreSQL.", f"It looks like {_wanted_url(role)}. {_QUOTING}"
+            )
             continue
         if role and address.user != role:
-            yield Fault(setting, f"It names the role {address.user}, and not {role}.", "Rights go by these names.")
+            yield Fault(
+                name_of(setting), f"It names the role {address.user}, and not {role}.", "Rights go by these names."
+            )
         if setting == "dagster_postgres_url":
             yield from _dagster_owner(setting, address, administrator)
         if role:
-            databases.setdefault(address.path, setting)
+            databases.setdefault(address.path, name_of(setting))
         yield from _unencrypted_postgres(settings, setting, address)
-        yield Secret(setting, f"{address.user} in PostgreSQL", address.password)
+        yield Secret(name_of(setting), f"{address.user} in PostgreSQL", address.password)
     if len(databases) > 1:
         *_, setting = databases.values()
         yield Fault(setting, f"It names another database: {', '.join(databases)}.", "All roles share one.")
@@ -135,7 +139,7 @@ def _wanted_url(role: str) -> str:
 def _dagster_owner(setting: str, address: Address, administrator: Address | None) -> Iterator[Fault]:
     if address.user in (LOADER, BACKUP, APP) or (administrator and address.user == administrator.user):
         yield Fault(
-            setting,
+            name_of(setting),
             f"{address.user} must not own Dagster's database.",
             f"Name a role of its own, e.g. energy_dagster, or {OWNER}.",
         )
@@ -147,7 +151,7 @@ def _unencrypted_postgres(settings: Settings, setting: str, address: Address) ->
     mode = address.options.get("sslmode", "prefer")
     if mode != "verify-full":
         yield Fault(
-            setting,
+            name_of(setting),
             f"The server may be anybody, and the connection readable: sslmode is {mode}.",
             "Add ?sslmode=verify-full&sslrootcert=/path/to/ca.pem to the URL.",
         )
@@ -157,41 +161,43 @@ def _influxdb(settings: Settings) -> Iterator[Fault | Secret]:
     administrator = settings.provision_influx_token.get_secret_value()
     token = settings.influx_token.get_secret_value()
     if administrator:
-        yield Secret("provision_influx_token", "InfluxDB's administrator", administrator)
+        yield Secret("ENERGY_PROVISION_INFLUX_TOKEN", "InfluxDB's administrator", administrator)
     if password := settings.provision_influx_password.get_secret_value():
-        yield Secret("provision_influx_password", "InfluxDB's first user", password)
+        yield Secret("ENERGY_PROVISION_INFLUX_PASSWORD", "InfluxDB's first user", password)
     if not settings.influx_url:
         if settings.timeseries != "postgres":
             yield Fault(
-                "influx_url",
+                "ENERGY_INFLUX_URL",
                 "It names no server.",
                 "Set it to https://host, or ENERGY_TIMESERIES=postgres to keep time series in PostgreSQL.",
             )
         return
     address = address_of(settings.influx_url)
     if address is None or address.scheme not in ("http", "https") or not address.hosts[0]:
-        yield Fault("influx_url", "This is no URL of InfluxDB.", "It looks like https://host.")
+        yield Fault("ENERGY_INFLUX_URL", "This is no URL of InfluxDB.", "It looks like https://host.")
     elif address.scheme == "http" and settings.environment == "production" and not address.is_near:
-        yield Fault("influx_url", "The connection is readable, the token too.", "Use https://.")
+        yield Fault("ENERGY_INFLUX_URL", "The connection is readable, the token too.", "Use https://.")
     if token or not administrator:
-        yield Secret("influx_token", "the platform in InfluxDB", token)
+        yield Secret("ENERGY_INFLUX_TOKEN", "the platform in InfluxDB", token)
 
 
 def _redis(settings: Settings) -> Iterator[Fault | Secret]:
     url = settings.redis_url.get_secret_value()
     if not url:
-        yield Fault("redis_url", "It names no server.", "Set it to redis://:password@host:6379/0.")
+        yield Fault("ENERGY_REDIS_URL", "It names no server.", "Set it to redis://:password@host:6379/0.")
         return
     address = address_of(url)
     if address is None or address.scheme.partition("+")[0] not in ("redis", "rediss", "unix"):
         yield Fault(
-            "redis_url", "This is no URL of Redis.", f"It looks like rediss://:password@host:6379/0. {_QUOTING}"
+            "ENERGY_REDIS_URL", "This is no URL of Redis.", f"It looks like rediss://:password@host:6379/0. {_QUOTING}"
         )
         return
     if settings.environment == "production" and not address.is_near:
         proven = address.options.get("ssl_cert_reqs", "required") == "required"
         if not address.scheme.startswith("rediss"):
-            yield Fault("redis_url", "The connection is readable.", "Use rediss://.")
+            yield Fault("ENERGY_REDIS_URL", "The connection is readable.", "Use rediss://.")
         elif not proven or address.options.get("ssl_check_hostname", "true").lower() in ("false", "0", "no"):
-            yield Fault("redis_url", "The server may be anybody.", "Leave out ssl_cert_reqs and ssl_check_hostname.")
-    yield Secret("redis_url", f"{address.user or 'the platform'} in Redis", address.password)
+            yield Fault(
+                "ENERGY_REDIS_URL", "The server may be anybody.", "Leave out ssl_cert_reqs and ssl_check_hostname."
+            )
+    yield Secret("ENERGY_REDIS_URL", f"{address.user or 'the platform'} in Redis", address.password)

@@ -34,9 +34,7 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
     if administrator:
         outcome = ensure_roles(administrator, databases, _passwords(settings))
         missing = outcome.missing
-        made = (
-            f"made {', '.join(outcome.made)}" if outcome.made else "roles, databases and rights are as they should be"
-        )
+        made = f"made {', '.join(outcome.made)}" if outcome.made else "roles, databases and rights are there"
         say(f"{where}: {made}.")
     else:
         say(f"{where}: ENERGY_PROVISION_POSTGRES_URL is empty, so roles and databases are taken as they are.")
@@ -95,9 +93,9 @@ def _wrong_attributes(url: str) -> list[str]:
     statements = []
     for role, is_superuser, bypasses in rows:
         if is_superuser:
-            statements.append(f"ALTER ROLE {role} NOSUPERUSER;")
+            statements.append(f'ALTER ROLE "{role}" NOSUPERUSER;')
         if bypasses != ROLES[role]:
-            statements.append(f"ALTER ROLE {role} {'BYPASSRLS' if ROLES[role] else 'NOBYPASSRLS'};")
+            statements.append(f'ALTER ROLE "{role}" {"BYPASSRLS" if ROLES[role] else "NOBYPASSRLS"};')
     return statements
 
 

@@ -142,7 +142,7 @@ class _Work:
         if not known:
             if not self._may(sql.SQL("CREATE ROLE {}").format(name)):
                 attributes = f"{'LOGIN' if password else 'NOLOGIN'}{' BYPASSRLS' if bypasses else ''}"
-                self.outcome.missing.append(f"CREATE ROLE {role} {attributes} PASSWORD '<password of {role}>';")
+                self.outcome.missing.append(f"CREATE ROLE \"{role}\" {attributes} PASSWORD '<password of {role}>';")
                 return
             self.outcome.made.append(f"role {role}")
         found = found or self._attributes_of(role) or {}
@@ -152,9 +152,10 @@ class _Work:
             # a role that somebody else has named is taken as it is
             if found.get(column) == wanted[column] or not (role.startswith(_OURS) or column == "rolcanlogin"):
                 continue
-            phrase = sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(word if wanted[column] else f"NO{word}"))
+            said: LiteralString = word if wanted[column] else f"NO{word}"
+            phrase = sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(said))
             if known or not self._may(phrase):
-                self._do(phrase, f"{word} of role {role}")
+                self._do(phrase, f"{said} of role {role}")
         # as a SCRAM verifier, so that no log of the server's ever holds the password; and only where it is another:
         # every verifier of one password differs from the last
         if password and not (known and self._logs_in(role, password)):
@@ -164,7 +165,7 @@ class _Work:
                 if known:
                     self.outcome.made.append(f"password of role {role}")
             else:
-                self.outcome.missing.append(f"ALTER ROLE {role} PASSWORD '<password of {role}>';")
+                self.outcome.missing.append(f"ALTER ROLE \"{role}\" PASSWORD '<password of {role}>';")
 
     def database(self, database: str, owner: str) -> None:
         """Make a database, or give it to its owner."""
@@ -204,15 +205,15 @@ class _Work:
         return True
 
     def _holds(self, right: _Right) -> bool:
-        held = {
-            privilege
-            for (privilege,) in self.connection.execute(
-                "SELECT privilege_type FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))"
-                " WHERE datname = %s AND grantee = coalesce(to_regrole(%s), 0::oid)",
-                [right.database, right.role or "-"],
-            )
-        }
-        return held >= set(right.privileges) if right.role else not held
+        # one row without a privilege where there is none, and no row where there is no such database
+        rows = self.connection.execute(
+            "SELECT privilege_type FROM pg_database LEFT JOIN LATERAL"
+            " aclexplode(coalesce(datacl, acldefault('d', datdba))) ON grantee = coalesce(to_regrole(%s), 0::oid)"
+            " WHERE datname = %s",
+            [right.role or "-", right.database],
+        ).fetchall()
+        held = {privilege for (privilege,) in rows} - {None}
+        return bool(rows) and (held >= set(right.privileges) if right.role else not held)
 
     @contextlib.contextmanager
     def _acting_as(self, role: str) -> Iterator[None]:
