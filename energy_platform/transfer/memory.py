@@ -1,7 +1,7 @@
 """The heaps of this process.
 
-glibc gives a thread a heap of its own, up to eight for each core, and what is freed in one is of no use to another: with
-every piece that is written and proved by new threads, memory would grow for a while although nothing is kept.
+glibc gives threads heaps of their own, up to eight for each core, and what is freed in one is of no use to another.
+Each piece is written and proved by new threads: memory would grow for a while although nothing is kept.
 """
 
 from __future__ import annotations
