@@ -5,7 +5,8 @@
 It makes a base image of Debian's own packages, builds the platform's image from wheels that pip downloads here, starts
 empty stores on this machine (the project's local ones), and brings the profile `managed` up against them on the host's
 network: secrets-check, init twice, a migration of the sample, code location, webserver, daemon, one asset materialized
-through the webserver, `verify`. Daemon, images, containers and stores live in one folder and are gone at the end.
+through the webserver, the code location killed in the middle of a run, `verify`. Daemon, images, containers and stores
+live in one folder and are gone at the end.
 
 Needs Linux, root, dockerd and debootstrap (Debian: docker.io, debootstrap), and Debian's and Python's package indexes.
 Says what is missing, and exits with 2, where it cannot be tried; exits with 1 where something failed.
@@ -20,6 +21,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,7 +63,7 @@ mutation Launch($executionParams: ExecutionParams!) {
   }
 }
 """
-STATUS = "query Status($runId: ID!) { runOrError(runId: $runId) { ... on Run { status } } }"
+STATUS = "query Status($runId: ID!) { runOrError(runId: $runId) { ... on Run { status tags { key value } } } }"
 
 
 class Refused(Exception):  # noqa: N818  not a failure: the machine cannot
@@ -78,6 +80,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Try docker-compose.yml where a Docker daemon can be had.")
     parser.add_argument("--pause", action="store_true", help="wait for Enter before everything is removed")
     pause = parser.parse_args().pause
+    # whoever ends it wants everything removed too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         check_machine()
         # a folder that the stores' unprivileged user can enter
@@ -152,7 +156,9 @@ def try_everything(work: Path, stack: contextlib.ExitStack) -> None:
     began = time.monotonic()
     compose("up", "--detach", "--wait", "--wait-timeout", "300")
     say(f"Everything is up and healthy: {time.monotonic() - began:.0f} s.\n" + compose("ps", "--all"))
-    materialize(f"http://127.0.0.1:{ui_port}/graphql")
+    webserver = f"http://127.0.0.1:{ui_port}/graphql"
+    materialize(webserver)
+    survive_a_kill(webserver, "energy-platform-code-location-1", docker)
     say("verify:\n" + compose("run", "--rm", "-T", "energy-platform", "verify"))
     say("Memory:\n" + run(docker, "docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"))
 
@@ -362,6 +368,40 @@ def refuses_example_secrets(work: Path, environment: Path, compose: Any) -> None
 
 def materialize(url: str) -> None:
     """Launch a run through the webserver, and wait for its end."""
+    began = time.monotonic()
+    status = wait_for_end(url, launch(url))
+    say(f"A run launched through the webserver: {status} after {time.monotonic() - began:.0f} s.")
+    if status != "SUCCESS":
+        raise RuntimeError("It did not succeed.")
+
+
+def survive_a_kill(url: str, container: str, environment: Mapping[str, str]) -> None:
+    """Kill the code location in the middle of a run: it starts again, and the run is noticed and tried again."""
+    run_id = launch(url)
+    wait_for(url, run_id, {"STARTED"})
+    process = run(environment, "docker", "inspect", "--format", "{{.State.Pid}}", container)
+    os.kill(int(process), signal.SIGKILL)
+    began = time.monotonic()
+    if wait_for_end(url, run_id) != "FAILURE":
+        raise RuntimeError("A run whose process was killed did not fail.")
+    noticed = time.monotonic() - began
+    again = ""
+    while not again:
+        if time.monotonic() - began > RUN_SECONDS:
+            raise TimeoutError("The killed run was not tried again.")
+        time.sleep(1)
+        tags = {tag["key"]: tag["value"] for tag in ask(url, STATUS, {"runId": run_id})["runOrError"]["tags"]}
+        again = tags.get("dagster/auto_retry_run_id", "")
+    if wait_for_end(url, again) != "SUCCESS":
+        raise RuntimeError("The killed run was tried again without success.")
+    say(
+        f"The code location was killed in the middle of a run: noticed after {noticed:.0f} s, "
+        f"done by another run after {time.monotonic() - began:.0f} s."
+    )
+
+
+def launch(url: str) -> str:
+    """Launch a run of one asset; its number."""
     selector = {
         "repositoryLocationName": "energy_platform",
         "repositoryName": "__repository__",
@@ -372,16 +412,24 @@ def materialize(url: str) -> None:
     answer = launched["launchPipelineExecution"]
     if answer["__typename"] != "LaunchRunSuccess":
         raise RuntimeError(f"The webserver launches no run: {json.dumps(answer)[:3000]}")
-    began = time.monotonic()
+    return answer["run"]["runId"]
+
+
+def wait_for_end(url: str, run_id: str) -> str:
+    """The status with which a run ends."""
+    return wait_for(url, run_id, {"SUCCESS", "FAILURE", "CANCELED"})
+
+
+def wait_for(url: str, run_id: str, wanted: set[str]) -> str:
+    """The first of these statuses that a run has."""
+    deadline = time.monotonic() + RUN_SECONDS
     status = ""
-    while status not in {"SUCCESS", "FAILURE", "CANCELED"}:
-        if time.monotonic() - began > RUN_SECONDS:
+    while status not in wanted:
+        if time.monotonic() > deadline:
             raise TimeoutError(f"The run is {status} after {RUN_SECONDS} s.")
-        time.sleep(1)
-        status = ask(url, STATUS, {"runId": answer["run"]["runId"]})["runOrError"]["status"]
-    say(f"A run launched through the webserver: {status} after {time.monotonic() - began:.0f} s.")
-    if status != "SUCCESS":
-        raise RuntimeError("It did not succeed.")
+        time.sleep(0.2)
+        status = ask(url, STATUS, {"runId": run_id})["runOrError"]["status"]
+    return status
 
 
 def ask(url: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
