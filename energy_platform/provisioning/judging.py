@@ -109,7 +109,7 @@ def _postgres(settings: Settings) -> Iterator[Fault | Secret]:
         url = getattr(settings, setting).get_secret_value()
         if not url:
             if setting not in _OPTIONAL:
-                yield Fault(name_of(setting), "It names no server.", f"Set it to {_wanted_url(role or 'role')}.")
+                yield Fault(name_of(setting), "It names no server.", f"Set it to {_wanted_url(role)}.")
             continue
         address = address_of(url)
         if address is None or not address.scheme.startswith("postgres") or not address.user or not address.path:

@@ -67,7 +67,7 @@ class InfluxAdministration:
                 number = self._made_organisation(client)
                 made.append(f"organisation {self.organisation}")
             with self._unless_there():
-                client.buckets_api().create_bucket(bucket_name=self.bucket, org_id=number)
+                client.buckets_api().create_bucket(bucket_name=self.bucket, org=number)
                 made.append(f"bucket {self.bucket}")
         return made
 

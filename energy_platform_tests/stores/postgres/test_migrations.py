@@ -18,7 +18,7 @@ from energy_platform.domain.tables import TABLES
 from energy_platform.settings import Settings
 from energy_platform.stores.postgres import migrations, quarantine
 from energy_platform.stores.postgres.bootstrap import ROLES, Databases, administrator_sql, ensure_roles
-from energy_platform.stores.postgres.migrations import SQL_TYPES, add_field, head, upgrade
+from energy_platform.stores.postgres.migrations import SQL_TYPES, add_field, head, revision, upgrade
 
 CONTRACTS = [("energy", table) for table in TABLES.values()] + [
     ("timeseries", measurement) for measurement in MEASUREMENTS.values()
@@ -169,6 +169,56 @@ def test_a_field_is_added_once_and_keeps_its_type(stores: Settings) -> None:
         add_field(url, "energy_consumption", 'wärme "kWh"; --', "text")
     with pytest.raises(StoreError):
         add_field(url, "nothing", "x", "float")
+
+
+@pytest.fixture
+def first_schema(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The owner's URL of a database of the first revision; the next ones alter its quarantine, among others."""
+    url = scratch_database(stores, "locked_schema")
+    everything = command.upgrade
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "upgrade", lambda config, revision: everything(config, "0001"))
+        upgrade(url)
+    return url
+
+
+def test_a_migration_gives_up_on_a_lock_names_its_holder_and_keeps_nothing(first_schema: str) -> None:
+    reading = psycopg.connect(first_schema, application_name="nightly report")
+    with reading, psycopg.connect(first_schema, options="-c statement_timeout=60000") as other:
+        reading.execute("SELECT count(*) FROM energy.quarantine")  # and its transaction stays open
+        with pytest.raises(StoreError) as caught:
+            upgrade(first_schema, lock_seconds=0.2)
+        pid = reading.info.backend_pid
+        assert "holds a lock that the migration needs, for longer than 0.2 s" in caught.value.what
+        assert f"process {pid} of energy_owner (nightly report)" in caught.value.what
+        assert f"SELECT pg_terminate_backend({pid})" in caught.value.remedy
+        assert "run it again" in caught.value.remedy
+        # nobody waits behind the migration any more
+        assert other.execute("SELECT count(*) FROM energy.quarantine").fetchone() == (0,)
+        assert revision(first_schema) == "0001"
+    assert upgrade(first_schema) is True
+    assert revision(first_schema) == head()
+    assert upgrade(first_schema) is False
+
+
+def test_a_lock_on_the_revision_itself_is_not_waited_for_either(first_schema: str) -> None:
+    with psycopg.connect(first_schema) as holder:
+        holder.execute("LOCK TABLE energy.alembic_version IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreError, match=f"process {holder.info.backend_pid} of energy_owner"):
+            upgrade(first_schema, lock_seconds=0.2)
+
+
+def test_a_lock_that_goes_in_time_is_waited_for(first_schema: str) -> None:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(first_schema) as holder:
+        holder.execute("LOCK TABLE energy.quarantine IN ACCESS SHARE MODE")
+        upgraded = pool.submit(upgrade, first_schema, lock_seconds=60)
+        with psycopg.connect(first_schema, autocommit=True) as watcher:
+            deadline = time.monotonic() + 60
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'energy.quarantine'::regclass"
+            while watcher.execute(waiting).fetchone() == (0,) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        holder.commit()
+        assert upgraded.result() is True
 
 
 def test_a_database_of_the_first_schema_keeps_its_rows_and_rules(
