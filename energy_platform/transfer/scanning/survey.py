@@ -62,7 +62,7 @@ def survey(estate: Estate, now: datetime, batch_rows: int, folder: Path) -> Surv
         return known
     specs = [spec for target in _ENTITY_TARGETS for spec in estate.sources_of(target)]
     # of all others only the tenants are of interest, where their rows name one
-    specs += [spec for spec in estate.sources if spec not in specs and "tenant_id" in spec.roles]
+    specs += [spec for spec in estate.sources if spec.target not in _ENTITY_TARGETS and "tenant_id" in spec.roles]
     present = [spec for spec in specs if spec.name in versions]
     scans = [scan_source(estate, spec, now, batch_rows, folder, with_entities=True) for spec in present]
     found = [scan.entities for scan in scans if scan.entities is not None]
