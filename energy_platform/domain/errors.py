@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 
+def is_distrust(error: BaseException) -> bool:
+    """Whether an error comes of a certificate that is not trusted, however deep it lies: asking again does not help."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if type(cause).__name__ == "SSLCertVerificationError" or "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 class EnergyPlatformError(Exception):
     """Base of every error that a user is meant to read.
 

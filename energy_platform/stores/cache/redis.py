@@ -29,7 +29,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from energy_platform.domain.errors import SettingError, StoreAccessError, StoreError, StoreUnavailableError
+from energy_platform.domain.errors import SettingError, StoreAccessError, StoreError, StoreUnavailableError, is_distrust
 from energy_platform.failpoints import failpoint
 from energy_platform.stores.cache.keys import latest_building, notifications_building, parse_building
 
@@ -275,6 +275,12 @@ class BuildingCache:
                 "Redis refuses the user or the password.", where=self.place, remedy=f"Check {_SETTING}."
             ) from error
         except _AWAY as error:
+            if is_distrust(error):
+                raise StoreAccessError(
+                    "Redis' certificate is not trusted, or is for another host.",
+                    where=self.place,
+                    remedy=f"Check the host in {_SETTING}; ?ssl_ca_certs=/path/to/ca.pem names an authority.",
+                ) from error
             raise StoreUnavailableError(
                 f"Redis does not answer ({type(error).__name__}).",
                 where=self.place,

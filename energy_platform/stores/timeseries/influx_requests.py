@@ -22,6 +22,7 @@ from energy_platform.domain.errors import (
     StoreAccessError,
     StoreError,
     StoreUnavailableError,
+    is_distrust,
 )
 from energy_platform.failpoints import failpoint, is_set
 from energy_platform.settings import Settings
@@ -71,8 +72,9 @@ class InfluxRequests:
             base_url=settings.influx_url,
             headers=headers,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=2 * settings.influx_connections),
-            # a proxy of the environment is for the world outside
+            # a proxy of the environment is for the world outside; authorities that it names are for both
             trust_env=not local,
+            verify=httpx.create_ssl_context() if settings.influx_url.startswith("https:") else True,
         )
 
     def close(self) -> None:
@@ -200,6 +202,8 @@ class InfluxRequests:
                 request = self._client.build_request(method, path, timeout=timeout, **parts)
                 response = self._client.send(request, stream=stream)
             except httpx.TransportError as error:
+                if is_distrust(error):
+                    raise distrusted(self.place) from None
                 trouble = f"does not answer ({type(error).__name__})"
                 # one that has answered before may be starting anew; one that never has is not there
                 absent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and not self._answered
@@ -248,6 +252,15 @@ class _Halves:
         yield self._content[:half]
         failpoint("mid_influx_body")
         yield self._content[half:]
+
+
+def distrusted(place: str) -> StoreAccessError:
+    """The error of a server whose certificate is not trusted."""
+    return StoreAccessError(
+        "InfluxDB's certificate is not trusted, or is for another host.",
+        where=place,
+        remedy="Check the host in ENERGY_INFLUX_URL; SSL_CERT_FILE names the authorities that are trusted.",
+    )
 
 
 def parsed(document: bytes, place: str) -> dict[str, Any]:

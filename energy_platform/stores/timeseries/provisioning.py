@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
+from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError, is_distrust
+from energy_platform.stores.timeseries.influx_requests import distrusted
 
 if TYPE_CHECKING:
     from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -180,12 +181,14 @@ class InfluxAdministration:
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+        from urllib3.exceptions import HTTPError, MaxRetryError
 
         try:
             yield
         except ApiException as error:
             said = _said(error)
+            if is_distrust(error):
+                raise distrusted(self.place) from None
             if error.status in _REFUSED:
                 raise StoreAccessError(
                     f"InfluxDB refuses the token, or the token lacks a right: {said}.",
@@ -200,12 +203,6 @@ class InfluxAdministration:
             ) from None
         except HTTPError as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
-            if isinstance(reason, SSLError):
-                raise StoreAccessError(
-                    "InfluxDB's certificate is not to be trusted.",
-                    where=self.place,
-                    remedy="Check the host in ENERGY_INFLUX_URL; SSL_CERT_FILE names further authorities.",
-                ) from None
             raise StoreUnavailableError(
                 f"InfluxDB does not answer ({type(reason).__name__}).",
                 where=self.place,
