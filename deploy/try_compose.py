@@ -302,6 +302,7 @@ def write_settings(work: Path, addresses: Mapping[str, str]) -> Path:
         "ENERGY_REDIS_URL": addresses["redis"],
         "ENERGY_PROVISION_POSTGRES_URL": addresses["superuser"],
         "BASE": BASE,
+        "BUILD_BASE": BUILD_BASE,
     }
     path = work / "compose.env"
     path.touch(mode=0o600)
@@ -314,7 +315,7 @@ def write_override(work: Path, ui_port: int) -> Path:
     here = {"network_mode": "host", "extra_hosts": ["code-location:127.0.0.1"]}
     services: dict[str, Any] = {name: dict(here) for name in ("init", "code-location", "webserver", "daemon")}
     services["energy-platform"] = dict(here)
-    services["secrets-check"] = {"build": {"network": "none", "args": {"BUILD_BASE": BUILD_BASE}}}
+    services["secrets-check"] = {"build": {"network": "none"}}
     services["code-location"]["command"] = (
         f"dagster code-server start --host=127.0.0.1 --port={CODE_LOCATION_PORT}"
         " --module-name=energy_platform.definitions"
