@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from energy_platform.sample.buildings import (
 from energy_platform.sample.options import SampleOptions
 from energy_platform.sample.randomness import random_of
 from energy_platform.sample.weather import Floats
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
 
 _USE_NAMES = dict(zip(USES, ("오피스", "학교", "상가", "아파트", "공장"), strict=True))
 _SENSOR_NAMES = dict(zip(SENSOR_TYPES, ("온도센서", "습도센서", "인원센서", "전력센서"), strict=True))
@@ -240,33 +244,48 @@ def write_model_scores(folder: Path, options: SampleOptions) -> dict[str, int]:
 
 
 def write_models(folder: Path, options: SampleOptions, weekly_profile_kw: Floats) -> int:
-    """Writes three PKL files of plain dictionaries, numbers and arrays. `weekly_profile_kw`: 168 hours from Monday 0 h.
+    """Writes three PKL files: a dictionary with an array, and a scaler and a regression that scikit-learn has fitted.
 
-    The answer is how many files.
+    The same options give the same bytes: what was fitted is rounded, since its last digits differ between processors.
+
+    Args:
+        folder: is made where it is missing.
+        options: of the sample.
+        weekly_profile_kw: 168 hours from Monday 0 h.
+
+    Returns:
+        how many files.
     """
-    random = random_of(options.seed, "registers", 3)
     folder.mkdir(exist_ok=True)
-    models: dict[str, dict[str, Any]] = {
+    scaler, regression = _fitted_models(random_of(options.seed, "registers", 3), weekly_profile_kw)
+    models = {
         "Seasonal_Naive.pkl": {
             "kind": "seasonal-naive",
             "version": 1,
             "weekly_profile_kw": np.round(weekly_profile_kw, 3),
         },
-        "Ridge_Regression.pkl": {
-            "kind": "linear",
-            "version": 1,
-            "features": list(FEATURES),
-            "coefficients": np.round(random.normal(0.0, 2.0, len(FEATURES)), 6),
-            "intercept": 12.5,
-        },
-        "scaler.pkl": {
-            "kind": "standard-scaler",
-            "version": 1,
-            "features": list(FEATURES),
-            "mean": np.round(random.uniform(0.0, 30.0, len(FEATURES)), 6),
-            "scale": np.round(random.uniform(0.5, 9.0, len(FEATURES)), 6),
-        },
+        "Ridge_Regression.pkl": regression,
+        "scaler.pkl": scaler,
     }
     for name, model in models.items():
         (folder / name).write_bytes(pickle.dumps(model, protocol=4))
     return len(models)
+
+
+def _fitted_models(random: np.random.Generator, weekly_profile_kw: Floats) -> tuple[StandardScaler, Ridge]:
+    """A scaler of the features, and a regression of the power on what it gives, fitted to the hours of a week."""
+    # imported here, since it takes a second
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    centres, spreads = random.uniform(0.0, 30.0, len(FEATURES)), random.uniform(0.5, 9.0, len(FEATURES))
+    features = random.normal(centres, spreads, (len(weekly_profile_kw), len(FEATURES)))
+    scaler = StandardScaler().fit(features)
+    for fitted in ("mean_", "var_", "scale_"):
+        setattr(scaler, fitted, np.round(getattr(scaler, fitted), 6))
+    regression = Ridge(alpha=1.0).fit(scaler.transform(features), weekly_profile_kw)
+    regression.coef_ = np.round(regression.coef_, 6)
+    regression.intercept_ = round(float(regression.intercept_), 6)
+    for model in (scaler, regression):
+        vars(model)["feature_names_in_"] = np.array(FEATURES, dtype=object)
+    return scaler, regression

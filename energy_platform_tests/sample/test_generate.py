@@ -21,6 +21,7 @@ from energy_platform.domain.errors import EnergyPlatformError, EstateError, Usag
 from energy_platform.sample import generate
 from energy_platform.sample.generate import make_sample
 from energy_platform.sample.options import SampleOptions
+from energy_platform.sample.registers import FEATURES
 
 SMALL = SampleOptions(buildings=2, days=5)
 
@@ -106,12 +107,18 @@ def test_registers_are_consistent_with_the_data(tmp_path: Path) -> None:
     assert ",inf," in scores
 
 
-def test_models_are_pickles_of_plain_values_and_arrays(tmp_path: Path) -> None:
+def test_models_are_a_dictionary_of_arrays_and_what_scikit_learn_has_fitted(tmp_path: Path) -> None:
     make_sample(tmp_path, SMALL)
     model = pickle.loads((tmp_path / "models" / "Seasonal_Naive.pkl").read_bytes())
     assert model["kind"] == "seasonal-naive"
     assert model["weekly_profile_kw"].shape == (168,)
     assert np.isfinite(model["weekly_profile_kw"]).all()
+    scaler = pickle.loads((tmp_path / "models" / "scaler.pkl").read_bytes())
+    regression = pickle.loads((tmp_path / "models" / "Ridge_Regression.pkl").read_bytes())
+    assert tuple(scaler.feature_names_in_) == tuple(regression.feature_names_in_) == FEATURES
+    average = scaler.transform(scaler.mean_.reshape(1, -1))
+    assert np.array_equal(average, np.zeros((1, len(FEATURES))))
+    assert regression.predict(average) == pytest.approx(model["weekly_profile_kw"].mean(), abs=0.01)
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
         "Ridge_Regression.pkl",
         "Seasonal_Naive.pkl",
@@ -129,6 +136,7 @@ def test_many_buildings_make_many_blocks(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_days(tmp_path: Path) -> None:
     peaks = []
+    make_sample(tmp_path / "first", SMALL)  # imports what the others need too
     for days in (10, 80):
         tracemalloc.start()
         make_sample(tmp_path / str(days), SampleOptions(buildings=10, days=days))
