@@ -32,7 +32,7 @@ from energy_platform.cli.opening import (
 from energy_platform.cli.terminal import bars, terminal
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.errors import UsageError
-from energy_platform.local.environment import environment
+from energy_platform.local.environment import environment, project_root
 from energy_platform.local.stores import store_status
 from energy_platform.settings import Settings
 
@@ -354,4 +354,6 @@ def _print_places(console: Console, settings: Settings) -> None:
     """Where to look further."""
     for store in store_status(settings):
         console.print(f"  {store.name}: {store.implementation}, {store.url}", highlight=False, soft_wrap=True)
-    console.print("  The Dagster UI over these stores: make ui", highlight=False)
+    # in a container the UI is there already, and there is no make
+    if (project_root() / "Makefile").exists():
+        console.print("  The Dagster UI over these stores: make ui", highlight=False)
