@@ -66,14 +66,16 @@ class Source(ABC):
         Raises:
             SourceError: the file cannot be read.
         """
-        batches = self.batches(batch_rows)
-        if within is not None:
-            # with a key, a row far down in the file may come early in the order
-            batches = _within(batches, within, ascending=self.spec.key is None)
+        batches = self.batches(batch_rows) if within is None else self._batches_within(batch_rows, within)
         if count == 1:
             return [batches]
         shared = _Shared(batches, count)
         return [_Turn(shared) for _ in range(count)]
+
+    def _batches_within(self, batch_rows: int, stretches: Sequence[Stretch]) -> Iterator[pl.DataFrame]:
+        """The rows of stretches of the order; see `streams`."""
+        # with a key, a row far down in the file may come early in the order
+        return within_stretches(self.batches(batch_rows), stretches, ascending=self.spec.key is None)
 
     def parts(self) -> pl.DataFrame | None:
         """What tells without reading rows which of them can have changed; None where nothing does.
@@ -180,10 +182,10 @@ class _Turn(Iterator["pl.DataFrame"]):
             self._shared = None
 
 
-def _within(
+def within_stretches(
     batches: Iterator[pl.DataFrame], stretches: Sequence[Stretch], *, ascending: bool
 ) -> Iterator[pl.DataFrame]:
-    """The rows of stretches of the order; where it ascends, what lies behind them is not read."""
+    """Of frames with `@order` the rows in stretches of it; where it ascends, what lies behind them is not read."""
     with closing(batches) as read:  # pyright: ignore[reportArgumentType]  readers are generators
         for batch in read:
             order = batch.get_column(ORDER_COLUMN)

@@ -88,6 +88,7 @@ class Utf8Stream(io.RawIOBase):
         name: of the source, for messages.
         encoding: as `detect_encoding` found it.
         skip: how many bytes of the UTF-8 to leave out at the beginning.
+        length: how many bytes to give behind those; None for all.
         tail: bytes behind the end.
         edited: what becomes of the bytes between the two.
     """
@@ -99,12 +100,14 @@ class Utf8Stream(io.RawIOBase):
         encoding: str,
         *,
         skip: int = 0,
+        length: int | None = None,
         tail: bytes = b"",
         edited: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
     ) -> None:
         super().__init__()
         self._stream = _opened(path, name)
         self._rest = b""
+        self._left = length
         # UTF-8 has been validated as a whole: its bytes pass as they are, uncopied
         self._direct = encoding == "utf-8" and edited is None
         if encoding == "utf-8":
@@ -113,6 +116,7 @@ class Utf8Stream(io.RawIOBase):
             chunks = self._plain()
         else:
             chunks = self._decoded(encoding, skip)
+        chunks = chunks if length is None else self._limited(chunks)
         self._chunks = chain(chunks if edited is None else edited(chunks), (tail,) if tail else ())
 
     def readable(self) -> bool:
@@ -126,7 +130,9 @@ class Utf8Stream(io.RawIOBase):
             self._rest = b""
             return everything
         if self._direct:
-            data = self._stream.read(size)
+            data = self._stream.read(size if self._left is None else min(size, self._left))
+            if self._left is not None:
+                self._left -= len(data)
             if len(data) == size:
                 return data
             self._direct, self._rest = False, data
@@ -150,6 +156,14 @@ class Utf8Stream(io.RawIOBase):
     def _plain(self) -> Iterator[bytes]:
         while chunk := self._stream.read(_CHUNK_BYTES):
             yield chunk
+
+    def _limited(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            part = chunk[: self._left]
+            if not part:
+                break
+            self._left = (self._left or 0) - len(part)
+            yield part
 
     def _decoded(self, encoding: str, skip: int) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder(encoding)()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
@@ -17,8 +18,10 @@ import pyarrow.csv as arrow_csv
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.csv.comments import without_comments
 from energy_platform.sources.csv.header import Header, first_width, read_header, start_of_table
-from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, file_status
+from energy_platform.sources.csv.sections import Section, covering, frame_of, sections_of
+from energy_platform.sources.source import DEFAULT_BATCH_ROWS, Source, changed, file_status, within_stretches
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
+from energy_platform.sources.stretches import Stretch
 from energy_platform.sources.text import Utf8Stream, detect_encoding, read_beginning
 
 # small enough that what allocators keep of past blocks does not add up
@@ -49,6 +52,8 @@ _KEYS: dict[tuple[Path, str, str, Header, str], _Key] = {}
 _MOST_KEYS = 1 << 16
 #: How many of the unnamed columns at the end of a file hold nothing; known in the same way.
 _EMPTY_ENDS: dict[tuple[Path, str, str, Header], int] = {}
+#: The sections of a file that is plain, known in the same way.
+_SECTIONS: dict[tuple[Path, str, str, Header], list[Section] | None] = {}
 
 
 class CsvSource(Source):
@@ -73,10 +78,27 @@ class CsvSource(Source):
         encoding, header = self._open()
         columns = self._check_columns(self._held(encoding, header))
         key = self._key(encoding, header)
-        row = 0
-        for frame in _regrouped(self._frames(encoding, header, columns), batch_rows):
-            yield self._identified(frame, row, key)
-            row += frame.height
+        yield from self._numbered(_regrouped(self._frames(encoding, header, columns), batch_rows), 0, key)
+
+    def parts(self) -> pl.DataFrame | None:
+        """The sections of a plain file without a key; see `Source.parts`."""
+        encoding, header = self._open()
+        sections = self._sections(encoding, header)
+        # the same bytes are other rows below another header
+        token = hashlib.sha256(repr((encoding, header)).encode()).digest()[:8]
+        return None if sections is None else frame_of(sections, int.from_bytes(token, "big"))
+
+    def _batches_within(self, batch_rows: int, stretches: Sequence[Stretch]) -> Iterator[pl.DataFrame]:
+        encoding, header = self._open()
+        sections = self._sections(encoding, header)
+        if sections is None:
+            yield from super()._batches_within(batch_rows, stretches)
+            return
+        columns = self._check_columns(self._held(encoding, header))
+        for section in covering(sections, stretches):
+            frames = _regrouped(self._frames(encoding, header, columns, section), batch_rows)
+            numbered = self._numbered(frames, section.rows_before, _Key.TEXT)
+            yield from within_stretches(numbered, stretches, ascending=True)
 
     def estimated_rows(self) -> int | None:
         """The size of the file by the mean length of the lines in its first MiB."""
@@ -88,6 +110,11 @@ class CsvSource(Source):
             others = self.spec.layout.header + self.spec.layout.units_row + self.spec.layout.skip_rows
             return max(0, lines - others + (not head.endswith((b"\n", b"\r"))))
         return round(size * lines / taken) if lines else None
+
+    def _numbered(self, frames: Iterator[pl.DataFrame], rows_before: int, kind: _Key) -> Iterator[pl.DataFrame]:
+        for frame in frames:
+            yield self._identified(frame, rows_before, kind)
+            rows_before += frame.height
 
     def _identified(self, frame: pl.DataFrame, rows_before: int, kind: _Key) -> pl.DataFrame:
         order = pl.int_range(rows_before + 1, rows_before + frame.height + 1, dtype=pl.Int64, eager=True)
@@ -120,6 +147,18 @@ class CsvSource(Source):
                     return _Key.TEXT
                 kind = _Key.SPELLED_NUMBER
         return kind
+
+    def _sections(self, encoding: str, header: Header) -> list[Section] | None:
+        """The sections of a file whose rows are in the order of their numbers; None where it is not plain."""
+        if self.spec.key is not None or self.spec.layout.comment:
+            return None
+        place = (self.spec.path, self.version(), encoding, header)
+        if place not in _SECTIONS:
+            if len(_SECTIONS) >= _MOST_KEYS:
+                _SECTIONS.clear()
+            with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length) as stream:
+                _SECTIONS[place] = sections_of(stream)
+        return _SECTIONS[place]
 
     def _open(self) -> tuple[str, Header]:
         spec = self.spec
@@ -183,23 +222,31 @@ class CsvSource(Source):
             empty += 1
         return empty
 
-    def _frames(self, encoding: str, header: Header, wanted: tuple[str, ...]) -> Iterator[pl.DataFrame]:
-        """Blocks of rows with the wanted columns, as String."""
+    def _frames(
+        self, encoding: str, header: Header, wanted: tuple[str, ...], section: Section | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Blocks of rows with the wanted columns, as String; of the whole file or a section of it."""
         version = self.version()
         given = 0
         try:
-            for frame in self._blocks(encoding, header, wanted, self.block_bytes, version):
+            for frame in self._blocks(encoding, header, wanted, self.block_bytes, version, section):
                 yield frame
                 given += frame.height
         except _LongRowError:
             # once more in larger blocks, without the rows that are out
-            for frame in self._blocks(encoding, header, wanted, self.row_bytes, version):
+            for frame in self._blocks(encoding, header, wanted, self.row_bytes, version, section):
                 if given < frame.height:
                     yield frame.slice(given)
                 given = max(0, given - frame.height)
 
     def _blocks(
-        self, encoding: str, header: Header, wanted: tuple[str, ...], block_bytes: int, version: str
+        self,
+        encoding: str,
+        header: Header,
+        wanted: tuple[str, ...],
+        block_bytes: int,
+        version: str,
+        section: Section | None,
     ) -> Iterator[pl.DataFrame]:
         # Arrow refuses two columns of one name, and ours are checked: numbers keep any name out of its way
         names = [str(position) for position in range(len(header.names))]
@@ -216,10 +263,12 @@ class CsvSource(Source):
         tail = ("\n" + _END + header.separator * (len(names) - 1) + "\n").encode()
         comment, separator = self.spec.layout.comment.encode(), header.separator.encode()
         edited = partial(without_comments, mark=comment, separator=separator) if comment else None
-        rows = 0
+        skip = header.length + (section.start if section else 0)
+        length = section.stop - section.start if section else None
+        rows_before = rows = section.rows_before if section else 0
         last: pl.DataFrame | None = None
         with Utf8Stream(
-            self.spec.path, self.spec.name, encoding, skip=header.length, tail=tail, edited=edited
+            self.spec.path, self.spec.name, encoding, skip=skip, length=length, tail=tail, edited=edited
         ) as stream:
             try:
                 reader = arrow_csv.open_csv(
@@ -250,7 +299,7 @@ class CsvSource(Source):
                     raise changed(self.spec.name) from None
                 if not refused and "straddl" in str(error) and block_bytes < self.row_bytes:
                     raise _LongRowError from None
-                raise self._explained(error, refused, rows, len(names)) from None
+                raise self._explained(error, refused, rows_before, rows, len(names)) from None
         if self.version() != version:
             raise changed(self.spec.name)
         assert last is not None
@@ -263,20 +312,23 @@ class CsvSource(Source):
         if last.height > 1:
             yield last.head(-1).select(named)
 
-    def _explained(self, error: Exception, refused: list[Any], rows: int, expected: int) -> SourceError:
+    def _explained(
+        self, error: Exception, refused: list[Any], rows_before: int, rows: int, expected: int
+    ) -> SourceError:
         name = self.spec.name
         if refused:
             bad = refused[-1]
+            number = rows_before + bad.number
             if _END in bad.text:
                 return SourceError(
-                    f"A quote opens in row {bad.number} and is never closed.",
+                    f"A quote opens in row {number} and is never closed.",
                     where=name,
                     remedy="Close the quote in that row, or double it where it belongs to the text.",
                 )
             return SourceError(
-                f"Row {bad.number} has {bad.actual_columns} columns where the header has {expected}."
+                f"Row {number} has {bad.actual_columns} columns where the header has {expected}."
                 if self.spec.layout.header
-                else f"Row {bad.number} has {bad.actual_columns} columns where `columns:` names {expected}.",
+                else f"Row {number} has {bad.actual_columns} columns where `columns:` names {expected}.",
                 where=name,
                 remedy="Mend that row (the first one of data is 1): a value with a separator in it needs quotes.",
             )
