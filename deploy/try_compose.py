@@ -31,7 +31,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import Marker
+# by which pip itself reads the conditions of a lock
+from pip._vendor.packaging.markers import Marker
 
 from energy_platform.local.credentials import ensure_credentials
 from energy_platform.local.home import Home
