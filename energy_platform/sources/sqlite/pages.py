@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,16 +53,18 @@ def leaf_pages(path: Path, root: int, roots: Sequence[int]) -> pl.DataFrame | No
         if file.is_vacuumed_automatically:
             return None
         kinds, hashes = file.looked_through()
-        leaves: list[tuple[int, int]] = []
-        used = 0
-        for each in {1, root, *roots}:
-            pages, found = file.walked(each, kinds)
-            used += pages
-            leaves = found if each == root else leaves
-    if used + file.free_pages + file.locked_pages != file.pages:
+        trees = {each: file.walked(each, kinds) for each in {1, root, *roots}}
+    if sum(pages for pages, _ in trees.values()) + file.free_pages + file.locked_pages != file.pages:
         return None
-    found = pl.DataFrame(leaves, schema={"page": pl.Int64, "last": pl.Int64}, orient="row")
-    return found.select("last", hashes.gather(found.get_column("page") - 1).alias("hash"))
+    leaves = trees[root][1]
+    return pl.DataFrame({"last": leaves.lasts, "hash": hashes.gather(leaves.pages - 1)})
+
+
+class _Level(NamedTuple):
+    """Pages of a b-tree that are equally deep, in order, and the last rowid that may stand in or below each (int64)."""
+
+    pages: np.ndarray
+    lasts: np.ndarray
 
 
 class _File:
@@ -77,7 +81,7 @@ class _File:
         self.is_vacuumed_automatically = _number(header, 52, 4) != 0
         self.locked_pages = 1 if size > _LOCK_BYTE else 0
 
-    def looked_through(self) -> tuple[bytes, pl.Series]:
+    def looked_through(self) -> tuple[np.ndarray, pl.Series]:
         """The kind of every page by its number, if it is one of a b-tree, and the hashes of their bytes (UInt64)."""
         import polars as pl
         import pyarrow as pa
@@ -95,52 +99,58 @@ class _File:
             pages = [None, pa.py_buffer(content)]
             rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(self.page_bytes), count, pages)
             hashes.append(pl.Series(pl.from_arrow(rows)).hash(_SEED))
-        return bytes(kinds), pl.concat(hashes)
+        return np.frombuffer(bytes(kinds), dtype=np.uint8), pl.concat(hashes)
 
-    def walked(self, root: int, kinds: bytes) -> tuple[int, list[tuple[int, int]]]:
-        """How many pages a b-tree has, and the number and last rowid of each of its leaves, in order.
+    def walked(self, root: int, kinds: np.ndarray) -> tuple[int, _Level]:
+        """How many pages a b-tree has, and its leaves. All leaves are equally deep.
 
-        All leaves are equally deep. Of an index the rowids mean nothing.
+        Of an index the rowids mean nothing.
         """
-        level, pages = [(root, _LAST_ROWID)], 1
+        level, pages = _Level(np.array([root]), np.array([_LAST_ROWID])), 1
         while (kind := self._kind_of_all(level, kinds)) in (_INTERIOR, _INDEX_INTERIOR):
-            level = [child for page, last in level for child in self._children(page, last, kind)]
-            pages += len(level)
+            pairs = zip(level.pages.tolist(), level.lasts.tolist(), strict=True)
+            below = [self._children(page, last, kind) for page, last in pairs]
+            level = _Level(*(np.concatenate(arrays) for arrays in zip(*below, strict=True)))
+            pages += len(level.pages)
         if kind not in (_LEAF, _INDEX_LEAF):
-            raise ValueError(f"Page {level[0][0]} is none of a b-tree.")
+            raise ValueError(f"Page {level.pages[0]} is none of a b-tree.")
         return pages, level
 
-    def _kind_of_all(self, level: Sequence[tuple[int, int]], kinds: bytes) -> int:
-        if len(level) > self.pages:
+    def _kind_of_all(self, level: _Level, kinds: np.ndarray) -> int:
+        if len(level.pages) > self.pages:
             raise ValueError("A b-tree has more pages than the file.")
-        found = {kinds[page] for page, _ in level}
+        found = np.unique(kinds[level.pages])
         if len(found) > 1:
             raise ValueError("Pages of one depth are of several kinds.")
-        return found.pop()
+        return int(found[0])
 
-    def _children(self, page: int, last: int, kind: int) -> list[tuple[int, int]]:
+    def _children(self, page: int, last: int, kind: int) -> _Level:
         content = os.pread(self._descriptor, self.page_bytes, (page - 1) * self.page_bytes)
         begin = _FILE_HEADER_BYTES if page == 1 else 0
         places = begin + _INTERIOR_HEADER_BYTES
-        found: list[tuple[int, int]] = []
-        for place in range(places, places + 2 * _number(content, begin + 3, 2), 2):
-            cell = content[place] << 8 | content[place + 1]
-            key = _variable_length(content, cell + 4) if kind == _INTERIOR else _LAST_ROWID
-            found.append((_number(content, cell, 4), key))
-        return [*found, (_number(content, begin + 8, 4), last)]
+        values = np.frombuffer(content, dtype=np.uint8)
+        pointers = values[places : places + 2 * _number(content, begin + 3, 2)].astype(np.int64)
+        cells = pointers[::2] << 8 | pointers[1::2]
+        pages = np.zeros(len(cells), dtype=np.int64)
+        for position in range(4):
+            pages = pages << 8 | values[cells + position]
+        keys = _variable_lengths(values, cells + 4) if kind == _INTERIOR else np.full(len(cells), _LAST_ROWID)
+        return _Level(np.append(pages, _number(content, begin + 8, 4)), np.append(keys, last))
 
 
 def _number(content: bytes, place: int, length: int) -> int:
     return int.from_bytes(content[place : place + length], "big")
 
 
-def _variable_length(content: bytes, place: int) -> int:
-    """A signed number of one to nine bytes, seven bits in each but the ninth."""
-    number = 0
+def _variable_lengths(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Signed numbers of one to nine bytes each, seven bits in each byte but the ninth, as int64."""
+    numbers = np.zeros(len(places), dtype=np.uint64)
+    going_on = np.arange(len(places))
     for position in range(8):
-        byte = content[place + position]
-        number = number << 7 | byte & 0x7F
-        if byte < 0x80:
-            return number
-    number = number << 8 | content[place + 8]
-    return number - (1 << 64) if number >= 1 << 63 else number
+        found = values[places[going_on] + position]
+        numbers[going_on] = numbers[going_on] << np.uint64(7) | (found & 0x7F)
+        going_on = going_on[found >= 0x80]
+        if not len(going_on):
+            break
+    numbers[going_on] = numbers[going_on] << np.uint64(8) | values[places[going_on] + 8]
+    return numbers.view(np.int64)
