@@ -15,9 +15,11 @@ from influxdb_client.domain.permission_resource import PermissionResource
 from pydantic import SecretStr
 
 from energy_platform.domain.errors import SettingError, StoreAccessError, StoreUnavailableError
+from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.provisioning.influxdb import TOKEN_FILE, provision_influxdb
 from energy_platform.settings import Settings
 from energy_platform.stores.timeseries.influxdb import InfluxTimeSeries
+from energy_platform_tests.stores.timeseries import samples
 
 BUCKET = "provisioned"
 
@@ -103,7 +105,13 @@ def test_bucket_and_token_are_made_once_and_the_platform_works_with_them(
     assert [rule.every_seconds for rule in bucket.retention_rules] in ([], [0])
 
     used = again(settings)
-    InfluxTimeSeries(used).ping()
+    measurement, store, tenant = MEASUREMENTS["sensor_data"], InfluxTimeSeries(used), samples.new_tenant()
+    written = samples.points(measurement, [samples.reading(tenant)])
+    store.prepare(measurement)
+    store.write(measurement, written)
+    samples.assert_holds(store, measurement, written, tenant)
+    store.delete(measurement, written)
+    samples.assert_holds(store, measurement, measurement.empty(), tenant)
     (rights,) = [rights for text, _, rights in tokens(administrator) if text == used.influx_token.get_secret_value()]
     assert rights == f"read:buckets:{BUCKET} write:buckets:{BUCKET}"
 
