@@ -28,4 +28,8 @@ if [ ! -f compose.env ]; then
     say "there is no compose.env. Make it: make compose-env"
     exit 1
 fi
+# compose.env alone says: compose itself would let a variable of this shell win, e.g. one of `energy-platform env`
+for name in $(sed -n 's/^#\{0,1\}\([A-Z][A-Z_]*\)=.*/\1/p' compose.env.example); do
+    unset "$name"
+done
 exec docker compose --env-file compose.env --profile "${PROFILE:-mvp}" "$@"

@@ -39,7 +39,7 @@ TOLD = {
     "REDIS_PASSWORD": {"secrets-check", "init", "code-location", "energy-platform", "redis"},
 }
 #: Variables of the platform's containers that are Dagster's or another program's.
-NOT_OURS = ("DAGSTER_", "POSTGRES_", "DOCKER_INFLUXDB_INIT_", "INFLUXD_", "REDIS_PASSWORD")
+NOT_OURS = ("DAGSTER_", "POSTGRES_", "DOCKER_INFLUXDB_INIT_", "INFLUXD_", "REDIS_PASSWORD", "SSL_CERT_FILE")
 
 Config = Mapping[str, Any]
 

@@ -40,7 +40,7 @@ def run(checkout: Path, script: str, *arguments: str, **variables: str) -> subpr
 def docker(checkout: Path, version: str) -> None:
     """A program `docker` with that compose plugin, or with none; it says what it was asked."""
     answers = f"echo {version}" if version else "exit 1"
-    script = f'case "$*" in *version*) {answers};; *) echo "asked: $*";; esac'
+    script = f'case "$*" in *version*) {answers};; *) echo "asked: $*"; env | grep -e "^ENERGY_" -e "^UI_";; esac'
     path = checkout / "bin" / "docker"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -106,3 +106,10 @@ def test_compose_is_called_with_settings_and_profile(checkout: Path, version: st
         "asked: compose --env-file compose.env --profile mvp ps --all\n"
     )
     assert "--profile managed ps" in run(checkout, "compose.sh", "ps", PROFILE="managed").stdout
+
+
+def test_what_stands_in_the_shell_does_not_count(checkout: Path):
+    docker(checkout, "2.40.3")
+    (checkout / "compose.env").touch()
+    variables = {"ENERGY_POSTGRES_URL": "postgresql://127.0.0.1/energy", "UI_PORT": "1", "ENERGY_OF_OTHERS": "stays"}
+    assert run(checkout, "compose.sh", "up", **variables).stdout.splitlines()[1:] == ["ENERGY_OF_OTHERS=stays"]
