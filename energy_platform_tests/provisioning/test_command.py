@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from energy_platform.settings import Settings
 from energy_platform_tests.provisioning.conftest import BareServer
 from energy_platform_tests.provisioning.test_judging import COMPOSE
+from energy_platform_tests.provisioning.test_postgres import MADE
 
 
 def provision(values: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +42,7 @@ def test_check_judges_and_asks_nobody() -> None:
     assert "change-me" not in unfit.stderr
 
 
-def test_servers_are_made_ready_and_a_second_time_nothing_changes(
+def test_servers_are_made_ready_by_two_at_once_and_later_nothing_changes(
     newer_bare: BareServer, stores: Settings, influx: Settings, tmp_path: Path
 ) -> None:
     settings = newer_bare.superusers_settings(
@@ -54,17 +56,20 @@ def test_servers_are_made_ready_and_a_second_time_nothing_changes(
     )
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
 
-    first = provision(values)
-    assert (first.returncode, first.stderr) == (0, "")
-    assert [line.partition(": ")[2] for line in first.stdout.splitlines()[2:4]] == [
-        "Dagster's tables are up to date.",
+    with ThreadPoolExecutor(2) as pool:
+        both = [done.result() for done in [pool.submit(provision, values) for _ in range(2)]]
+    assert [(done.returncode, done.stderr) for done in both] == [(0, "")] * 2
+    made = [line.partition(": ")[2] for done in both for line in done.stdout.splitlines() if ": made " in line]
+    assert sorted(made) == [
         f"made bucket made_ready, a token for the bucket alone (in {tmp_path}/secrets/energy_influx_token).",
+        f"made {', '.join(f'role {role}' for role in MADE)}, database energy, database dagster_sample, rights.",
     ]
-    assert first.stdout.endswith("it answers.\nAll is ready.\n")
+    assert all("Dagster's tables are up to date." in done.stdout for done in both)
+    assert all(done.stdout.endswith("it answers.\nAll is ready.\n") for done in both)
     with psycopg.connect(settings.dagster_postgres_url.get_secret_value()) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
     assert not any(
-        secret in first.stdout
+        secret in both[0].stdout + both[1].stdout
         for name, value in values.items()
         if isinstance(value, SecretStr) and (secret := value.get_secret_value().partition("@")[0].rpartition(":")[2])
     ), "no secret is shown"

@@ -156,6 +156,9 @@ def test_the_administrators_script_names_all_and_holds_no_password() -> None:
         assert f"CREATE ROLE {role} LOGIN" in script
         assert f"'<password of {role}>'" in script
     assert 'CREATE DATABASE "dagster_x"' in script
+    elsewhere = administrator_sql(Databases(dagster="", dagster_owner="energy_dagster"))
+    assert elsewhere.count("CREATE DATABASE") == 1
+    assert "energy_dagster" not in elsewhere
 
 
 def test_a_field_is_added_once_and_keeps_its_type(stores: Settings) -> None:
