@@ -33,6 +33,8 @@ RUN groupadd --gid 10001 energy \
     && install -d /estate
 COPY --from=build /opt/energy-platform /opt/energy-platform
 COPY dagster.yaml deploy/dagster/workspace.yaml /opt/dagster/
+# whatever the umask of the checkout was
+RUN chmod a+rX /opt/dagster /opt/dagster/*
 # bytecode was written when the packages were installed; the file system is read-only where this runs
 ENV PATH=/opt/energy-platform/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
