@@ -28,11 +28,11 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
     """
     owner_url = settings.postgres_admin_url.get_secret_value()
     administrator = settings.provision_postgres_url.get_secret_value()
-    databases = _databases(settings)
+    databases = databases_of(settings)
     missing: list[str] = []
     where = place_of(administrator or owner_url)
     if administrator:
-        outcome = ensure_roles(administrator, databases, _passwords(settings))
+        outcome = ensure_roles(administrator, databases, passwords_of(settings))
         missing = outcome.missing
         made = f"made {', '.join(outcome.made)}" if outcome.made else "roles, databases and rights are there"
         say(f"{where}: {made}.")
@@ -54,14 +54,15 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
         raise _incomplete(where, missing)
 
 
-def _databases(settings: Settings) -> Databases:
+def databases_of(settings: Settings) -> Databases:
+    """The databases that the settings name; without Dagster's where that is on another server."""
     owner = _address(settings.postgres_admin_url.get_secret_value())
     dagster = _address(settings.dagster_postgres_url.get_secret_value())
     together = (owner.hosts, owner.port or "5432") == (dagster.hosts, dagster.port or "5432")
     return Databases(dagster=dagster.path if together else "", dagster_owner=dagster.user, energy=owner.path)
 
 
-def _passwords(settings: Settings) -> dict[str, str]:
+def passwords_of(settings: Settings) -> dict[str, str]:
     """Passwords by role: Dagster's first, so that the owner's own URL says the owner's."""
     addresses = [
         _address(url)
