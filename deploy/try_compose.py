@@ -131,7 +131,7 @@ def try_everything(work: Path, stack: contextlib.ExitStack) -> None:
     make_base_images(work, docker)
     addresses = stack.enter_context(empty_stores(work / "stores"))
     ui_port = choose_port()
-    environment = write_settings(work, addresses)
+    environment = write_settings(work, addresses, readable_estate(work))
     override = write_override(work, ui_port)
 
     def compose(*arguments: str, check: bool = True) -> str:
@@ -280,7 +280,14 @@ def ensure_credentials_in(folder: Path) -> dict[str, str]:
     return ensure_credentials(folder)
 
 
-def write_settings(work: Path, addresses: Mapping[str, str]) -> Path:
+def readable_estate(work: Path) -> Path:
+    """A copy of the sample that the containers' user may read, whatever the umask of the checkout was."""
+    estate = shutil.copytree(ROOT / "data", work / "estate")
+    run(os.environ, "chmod", "-R", "a+rX", str(estate))
+    return estate
+
+
+def write_settings(work: Path, addresses: Mapping[str, str], estate: Path) -> Path:
     """An env file as `make compose-env` writes it, with the addresses of this machine's stores."""
     example = (ROOT / "compose.env.example").read_text()
     lines = [f"{line}{secrets.token_hex(20)}" if line.endswith("PASSWORD=") and not line.startswith("#") else line
@@ -304,6 +311,7 @@ def write_settings(work: Path, addresses: Mapping[str, str]) -> Path:
         "ENERGY_PROVISION_POSTGRES_URL": addresses["superuser"],
         "BASE": BASE,
         "BUILD_BASE": BUILD_BASE,
+        "ESTATE_FOLDER": str(estate),
     }
     path = work / "compose.env"
     path.touch(mode=0o600)

@@ -134,6 +134,9 @@ def _explain(error: Exception) -> int:
         mistake = _setting_error(error)
         _print_error(str(mistake))
         return mistake.exit_code
+    if isinstance(error, PermissionError) and error.filename:
+        _print_error(f"{error.filename}: {error.strerror}. Give user {os.geteuid()} the right to it.")
+        return 1
     _print_error(
         f"Unexpected {type(error).__name__}: {error}\nRun it again with `{PROGRAM} --debug …` to see where it happened."
     )

@@ -90,7 +90,15 @@ def read_estate(folder: Path, file: Path | None = None) -> Estate:
         problem = "This is a file, not a folder." if folder.exists() else "There is no such folder."
         raise EstateError(problem, where=str(folder), remedy="Name the folder that holds the data and its estate.yaml.")
     path = (folder / ESTATE_FILE if file is None else Path(file)).absolute()
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except PermissionError:
+        raise EstateError(
+            "This user may not enter the folder.",
+            where=str(path.parent),
+            remedy="Let it read the folder and its files; in a container it is user 10001.",
+        ) from None
+    if not found:
         raise EstateError(
             "There is no such estate file.",
             where=str(path),

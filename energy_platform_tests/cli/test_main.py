@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import types
@@ -76,6 +77,17 @@ def test_an_unexpected_error_has_no_traceback_except_with_debug(
     monkeypatch.setenv("ENERGY_DEBUG", "1")
     assert command.run(["status"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_is_named(verb, capsys: pytest.CaptureFixture[str]):
+    def fail() -> None:
+        raise PermissionError(13, "Permission denied", "/estate/estate.yaml")
+
+    verb(fail)
+    assert command.run(["status"]) == 1
+    assert capsys.readouterr().err == (
+        f"/estate/estate.yaml: Permission denied. Give user {os.geteuid()} the right to it.\n"
+    )
 
 
 def test_arguments_reach_the_verb_and_its_exit_code_comes_back(verb):

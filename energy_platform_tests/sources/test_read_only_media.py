@@ -92,3 +92,30 @@ def test_what_cannot_be_written_is_read(medium: Path) -> None:
         "without_index.db": [1, 2],
     }  # fmt: skip
     assert sorted(path.name for path in medium.iterdir()) == before
+
+
+_READ_ESTATE = """
+import os, sys
+from pathlib import Path
+from energy_platform.domain.errors import EstateError
+from energy_platform.sources.estate import read_estate
+if os.geteuid() == 0:
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+try:
+    read_estate(Path(sys.argv[1]))
+except EstateError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_may_not_be_entered_is_said(medium: Path) -> None:
+    (medium.parent / "closed").mkdir(mode=0o000)
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_ESTATE, str(medium.parent / "closed")],
+        check=False, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        f"{medium.parent / 'closed'}: This user may not enter the folder. "
+        "Let it read the folder and its files; in a container it is user 10001.\n"
+    )
