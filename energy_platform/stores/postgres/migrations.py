@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,10 @@ _FOLDER = Path(__file__).resolve().parent / "alembic"
 _LOCK = 0x656E657267790002
 #: How long a statement waits for a lock, where nobody says otherwise.
 LOCK_SECONDS: Final = 5.0
+
+#: How often a further field is tried, and how long others have their turn in between.
+_FIELD_ATTEMPTS: Final = 12
+_FIELD_PAUSE_SECONDS: Final = 1.0
 
 #: Sessions that hold locks on tables of this database, those that block somebody first, then the oldest.
 _HOLDERS: Final = """
@@ -99,37 +104,56 @@ def blocked(connection: psycopg.Connection, url: str, lock_seconds: float) -> St
     named = "; ".join(f"process {pid} of {role}{f' ({program})' if program else ''}" for pid, role, program in holders)
     ending = f"SELECT pg_terminate_backend({holders[0][0]})" if holders else ""
     return StoreError(
-        f"Another session holds a lock that the migration needs, for longer than {lock_seconds:g} s"
+        f"Another session holds a lock that a change of the schema needs, for longer than {lock_seconds:g} s"
         + (f"; locks are held by {named}." if named else "; it is gone by now."),
         where=place_of(url),
-        remedy="Nothing of the migration was kept. Wait until that work is done"
+        remedy="Nothing of the change was kept. Wait until that work is done"
         + (f", or end it ({ending}), and" if ending else " and")
         + " run it again; ENERGY_MIGRATION_LOCK_SECONDS says how long it waits.",
     )
 
 
-def add_field(admin_url: str, measurement: str, field: str, type_: ColumnType) -> None:
+def add_field(
+    admin_url: str,
+    measurement: str,
+    field: str,
+    type_: ColumnType,
+    *,
+    lock_seconds: float = LOCK_SECONDS,
+    attempts: int = _FIELD_ATTEMPTS,
+) -> None:
     """Give a time-series table a further field, where it has none of that name.
+
+    Other estates may be loading into the table: it is tried again, and between two attempts others get their turn.
 
     Args:
         admin_url: of the owner, on the database `energy`.
         measurement: name of the table in schema `timeseries`.
         field: its name, as it is.
         type_: its type, for ever.
+        lock_seconds: how long one attempt waits for the table.
+        attempts: how many there are.
 
     Raises:
         FieldTypeConflictError: the field is there with another type.
-        StoreError: the server refuses.
+        StoreError: the server refuses, or others hold the table all the time.
     """
     with connect(admin_url, autocommit=True) as connection, store_errors(admin_url):
         if field_types(connection, measurement).get(field) is None:
-            connection.execute(
-                sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
-                    sql.Identifier("timeseries", measurement),
-                    sql.Identifier(field),
-                    sql.SQL(SQL_TYPES[type_]),  # type: ignore[arg-type]
-                )
+            change = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
+                sql.Identifier("timeseries", measurement),
+                sql.Identifier(field),
+                sql.SQL(SQL_TYPES[type_]),  # type: ignore[arg-type]
             )
+            connection.execute(sql.SQL("SET lock_timeout = {}").format(_milliseconds(lock_seconds)))
+            for attempt in range(1, attempts + 1):
+                try:
+                    connection.execute(change)
+                    break
+                except psycopg.errors.LockNotAvailable:
+                    if attempt == attempts:
+                        raise blocked(connection, admin_url, attempts * lock_seconds) from None
+                    time.sleep(_FIELD_PAUSE_SECONDS)
         check_field(connection, measurement, field, type_)
 
 

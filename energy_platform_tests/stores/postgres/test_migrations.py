@@ -174,6 +174,18 @@ def test_a_field_is_added_once_and_keeps_its_type(stores: Settings) -> None:
         add_field(url, "nothing", "x", "float")
 
 
+def test_a_field_waits_for_loads_that_are_at_work_and_then_gives_up(stores: Settings) -> None:
+    url = scratch_database(stores, "busy_fields")
+    upgrade(url)
+    with psycopg.connect(url, application_name="a load") as holder:
+        holder.execute("LOCK TABLE timeseries.energy_consumption IN ROW EXCLUSIVE MODE")
+        with pytest.raises(StoreError, match=f"for longer than 0.1 s.*process {holder.info.backend_pid} .*a load"):
+            add_field(url, "energy_consumption", "gas_m3", "float", lock_seconds=0.05, attempts=2)
+    add_field(url, "energy_consumption", "gas_m3", "float", lock_seconds=0.05, attempts=2)
+    with psycopg.connect(url) as connection:
+        assert migrations.field_types(connection, "energy_consumption")["gas_m3"] == "double precision"
+
+
 @pytest.fixture
 def first_schema(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
     """The owner's URL of a database of the first revision; the next ones alter its quarantine, among others."""
@@ -192,7 +204,7 @@ def test_a_migration_gives_up_on_a_lock_names_its_holder_and_keeps_nothing(first
         with pytest.raises(StoreError) as caught:
             upgrade(first_schema, lock_seconds=0.2)
         pid = reading.info.backend_pid
-        assert "holds a lock that the migration needs, for longer than 0.2 s" in caught.value.what
+        assert "holds a lock that a change of the schema needs, for longer than 0.2 s" in caught.value.what
         assert f"process {pid} of energy_owner (nightly report)" in caught.value.what
         assert f"SELECT pg_terminate_backend({pid})" in caught.value.remedy
         assert "run it again" in caught.value.remedy
