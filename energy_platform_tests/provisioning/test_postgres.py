@@ -125,7 +125,7 @@ def test_an_administrator_who_may_make_no_roles_is_told_all_that_is_missing(bare
     with pytest.raises(StoreAccessError) as caught:
         provisioned(settings)
     missing = [line for line in str(caught.value).splitlines() if line.endswith(";")]
-    assert "CREATE ROLE \"energy_loader\" LOGIN BYPASSRLS PASSWORD '<password of energy_loader>';" in missing
+    assert "CREATE ROLE \"energy_loader\" BYPASSRLS LOGIN PASSWORD '<password of energy_loader>';" in missing
     assert any(line.startswith('CREATE DATABASE "energy" OWNER "energy_owner"') for line in missing)
     passwords = {
         role: getattr(settings, setting).get_secret_value().partition("@")[0].rpartition(":")[2]

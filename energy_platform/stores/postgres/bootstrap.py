@@ -141,8 +141,8 @@ class _Work:
         known = found is not None
         if not known:
             if not self._may(sql.SQL("CREATE ROLE {}").format(name)):
-                attributes = f"{'LOGIN' if password else 'NOLOGIN'}{' BYPASSRLS' if bypasses else ''}"
-                self.outcome.missing.append(f"CREATE ROLE \"{role}\" {attributes} PASSWORD '<password of {role}>';")
+                login = f"LOGIN PASSWORD '<password of {role}>'" if password else "NOLOGIN"
+                self.outcome.missing.append(f'CREATE ROLE "{role}" {"BYPASSRLS " if bypasses else ""}{login};')
                 return
             self.outcome.made.append(f"role {role}")
         found = found or self._attributes_of(role) or {}
