@@ -30,9 +30,9 @@ def migrate_instance(settings: Settings) -> str:
     url = settings.dagster_postgres_url.get_secret_value()
     with connect(url, autocommit=True) as connection, store_errors(url):
         connection.execute("SELECT pg_advisory_lock(%s)", [key_of("dagster instance migrate")])
-        variables = environment(settings)
-        os.environ.setdefault("DAGSTER_HOME", variables.pop("DAGSTER_HOME"))
-        os.environ.update({**variables, _VARIABLE: _impatient(url, settings.migration_lock_seconds)})
+        for name, value in environment(settings).items():
+            os.environ.setdefault(name, value)
+        os.environ[_VARIABLE] = _impatient(url, settings.migration_lock_seconds)
         try:
             with DagsterInstance.get() as instance:
                 instance.upgrade()
