@@ -302,7 +302,8 @@ def text_words(texts: pa.LargeStringArray) -> tuple[Words, Words]:
             _hash_texts(data, offsets[start : stop + 1], firsts[start:stop], seconds[start:stop])
             start = stop
     if texts.null_count:
-        nulls = texts.is_null().to_numpy(zero_copy_only=False)
+        # Arrow's own way imports pandas
+        nulls = pl.Series(texts.is_null()).to_numpy()
         for words, null in zip((firsts, seconds), _NULL, strict=True):
             np.copyto(words, null, where=nulls)
     return firsts, seconds

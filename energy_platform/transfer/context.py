@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from energy_platform.sources.gone_files import with_gone_files
 from energy_platform.stores.cache.redis import BuildingCache
 from energy_platform.stores.objects.interface import ObjectStore
 from energy_platform.stores.objects.opening import open_object_store
-from energy_platform.stores.postgres import ledger
+from energy_platform.stores.postgres import claims, ledger
 from energy_platform.stores.postgres.connection import PostgresStore
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
@@ -47,8 +47,16 @@ class Platform:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def survey(self) -> Survey:
-        """What the sources speak of; looked over again only where a source has changed."""
-        return survey(self.estate, self.now, self.settings.batch_rows, self.scans_folder)
+        """What the sources speak of; looked over again only where a source has changed.
+
+        Among the tenants are those that a source spoke of which is gone.
+        """
+        found = survey(self.estate, self.now, self.settings.batch_rows, self.scans_folder)
+        if not found.gone:
+            return found
+        with self.postgres.connection() as connection:
+            tenants = {*found.tenants, *claims.tenants(connection, self.estate.code)}
+        return replace(found, tenants=tuple(sorted(tenants)))
 
     def scan(self, spec: SourceSpec) -> Scan:
         """What a source holds; of one that has changed since only the change is read, where that can be told."""

@@ -110,12 +110,21 @@ def others(connection: psycopg.Connection, estate: str, measurement: str, tenant
     return read_frame(connection, columns, found, [estate, measurement, list(tenants)]).sort(*columns)
 
 
-def tenants(connection: psycopg.Connection, estate: str, measurement: str) -> set[str]:
-    """Codes of the tenants that an estate has ever loaded points of."""
+def tenants(connection: psycopg.Connection, estate: str, measurement: str | None = None) -> set[str]:
+    """Codes of the tenants that an estate has ever loaded points of; None: of any measurement."""
     found = connection.execute(
-        "SELECT DISTINCT tenant_id FROM energy.claims WHERE estate = %s AND measurement = %s", [estate, measurement]
+        "SELECT DISTINCT tenant_id FROM energy.claims"
+        " WHERE estate = %(estate)s AND (%(measurement)s::text IS NULL OR measurement = %(measurement)s)",
+        {"estate": estate, "measurement": measurement},
     )
     return {tenant for (tenant,) in found}
+
+
+def series(connection: psycopg.Connection, estate: str) -> pl.DataFrame:
+    """All series that an estate has ever loaded points of: measurement, tenant_id, series, sorted."""
+    columns: dict[str, ColumnType] = {"measurement": "text", "tenant_id": "text", "series": "text"}
+    found = sql.SQL("{} WHERE estate = %s").format(_TABLE)
+    return read_frame(connection, columns, found, [estate]).sort(*columns)
 
 
 def series_count(connection: psycopg.Connection, measurement: str, frame: pl.DataFrame | None) -> int:

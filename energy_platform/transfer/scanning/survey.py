@@ -21,7 +21,8 @@ from energy_platform.transfer.scanning.scanner import ENTITY_SCHEMA, merged_type
 
 #: What may say in which building a sensor is.
 SENSOR_TARGETS = ("sensors", "sensor_data", "sensor_status")
-_ENTITY_TARGETS = (*SENSOR_TARGETS, "buildings", "energy_consumption", "predictions")
+#: What may speak of buildings and sensors that no table names.
+ENTITY_TARGETS = (*SENSOR_TARGETS, "buildings", "energy_consumption", "predictions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Survey:
         sensors: frame of `ENTITY_SCHEMA`; the first source that knows a sensor wins; sorted.
         extra_fields: per measurement the extra fields and their types.
         varying: sensors whose attributes vary between rows, as readable facts.
+        gone: names of the sources that were not there.
     """
 
     versions: dict[str, str]
@@ -43,6 +45,7 @@ class Survey:
     sensors: pl.DataFrame
     extra_fields: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
     varying: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @property
     def building_of_sensor(self) -> pl.DataFrame:
@@ -60,9 +63,9 @@ def survey(estate: Estate, now: datetime, batch_rows: int, folder: Path) -> Surv
     known = _SURVEYS.get(identity)
     if known is not None and known.versions == versions:
         return known
-    specs = [spec for target in _ENTITY_TARGETS for spec in estate.sources_of(target)]
+    specs = [spec for target in ENTITY_TARGETS for spec in estate.sources_of(target)]
     # of all others only the tenants are of interest, where their rows name one
-    specs += [spec for spec in estate.sources if spec.target not in _ENTITY_TARGETS and "tenant_id" in spec.roles]
+    specs += [spec for spec in estate.sources if spec.target not in ENTITY_TARGETS and "tenant_id" in spec.roles]
     present = [spec for spec in specs if spec.name in versions]
     scans = [scan_source(estate, spec, now, batch_rows, folder, with_entities=True) for spec in present]
     found = [scan.entities for scan in scans if scan.entities is not None]
@@ -161,4 +164,5 @@ def _summarize(
         sensors.sort(identity).cast(ENTITY_SCHEMA),  # pyright: ignore[reportArgumentType]
         extra_fields,
         tuple(varying),
+        tuple(spec.name for spec in estate.sources if spec.name not in versions),
     )

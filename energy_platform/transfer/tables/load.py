@@ -41,7 +41,7 @@ from energy_platform.transfer.options import (
 )
 from energy_platform.transfer.progress import Phase, Step, timed
 from energy_platform.transfer.reading.mapping import DAY, SOURCE, MappingRules
-from energy_platform.transfer.reading.registers import correction_notes, corrections_of, register_versions
+from energy_platform.transfer.reading.registers import correction_notes, register_versions
 from energy_platform.transfer.refusals import quarantine_rows
 from energy_platform.transfer.reports.prediction import ROWS_PER_SECOND, Prediction, bytes_of, sample_of
 from energy_platform.transfer.reports.verdicts import (
@@ -52,13 +52,11 @@ from energy_platform.transfer.reports.verdicts import (
     total_accounts,
     verdict_of,
 )
-from energy_platform.transfer.scanning.survey import Survey, retired_sources, retirement_warnings, source_versions
+from energy_platform.transfer.scanning.survey import retired_sources, retirement_warnings, source_versions
+from energy_platform.transfer.tables.derived import DERIVED_TABLES, derived_rows
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
 from energy_platform.transfer.tables.staging import Staging, with_canonical_json
 from energy_platform.transfer.timeseries.proof import explain
-
-#: Tables that are there in every estate: where no source names their rows, they follow from the data.
-DERIVED_TABLES = ("tenants", "buildings", "sensors")
 
 
 def tables_of(estate: Estate) -> list[str]:
@@ -124,7 +122,7 @@ class ExpectedTable:
             refused = self._staging.refused
             self.accounts: Accounts = refused_accounts(refused)
             self.refused = pl.concat(
-                [quarantine_rows(refused, self.positions), *self._judged(_derived(name, platform, survey))]
+                [quarantine_rows(refused, self.positions), *self._judged(derived_rows(name, platform, survey))]
             )
 
     def __enter__(self) -> Self:
@@ -161,43 +159,6 @@ class ExpectedTable:
         self.tenants.update(standing.get_column("tenant_id").unique())
         # in the order of the primary key, in which COPY is fastest
         self._chunks.append(self._staging.kept(rows.in_key_order(standing, self.contract)))
-
-
-def _derived(name: str, platform: Platform, survey: Survey) -> pl.DataFrame | None:
-    """Rows that no source names but that the data speak of."""
-    estate, contract = platform.estate, TABLES[name]
-    if name == "tenants":
-        names = [estate.tenant_name if tenant == estate.tenant_code else tenant for tenant in survey.tenants]
-        frame = pl.DataFrame({"tenant_id": list(survey.tenants), "name": names})
-    elif name == "buildings":
-        frame = survey.buildings
-    elif name == "sensors":
-        frame = survey.sensors
-    elif name == "models":
-        frame = model_rows(estate)
-    elif name == CORRECTIONS_TABLE:
-        frame = _corrections(platform, survey)
-    else:
-        return None
-    absent = [pl.lit(None, dtype=c.polars_type).alias(c.name) for c in contract.columns if c.name not in frame.columns]
-    return _without_source(frame.with_columns(absent).select(contract.column_names))
-
-
-def _corrections(platform: Platform, survey: Survey) -> pl.DataFrame:
-    """Corrections of registers; those of a source that is gone stand as they are."""
-    estate, contract = platform.estate, TABLES[CORRECTIONS_TABLE]
-    found = corrections_of(estate, platform.now, platform.settings.batch_rows, list(survey.versions))
-    gone = [spec.name for spec in estate.register_sources() if spec.name not in survey.versions]
-    if not gone:
-        return found
-    with platform.postgres.connection() as connection:
-        held = rows.read_rows(connection, contract, survey.tenants)
-    kept = held.filter((pl.col("estate") == estate.code) & pl.col("source").is_in(gone))
-    return pl.concat([kept.select(found.columns), found])
-
-
-def _without_source(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.lit(-1, dtype=pl.Int32).alias(SOURCE))
 
 
 class _TableLoad:

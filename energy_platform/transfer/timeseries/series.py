@@ -20,6 +20,18 @@ def series_name(measurement: Measurement) -> pl.Expr:
     )
 
 
+def tags_of(series: pl.DataFrame, measurement: Measurement) -> pl.DataFrame:
+    """The tags of series, a column each.
+
+    Args:
+        series: tenant_id, and series: a name as `series_name` makes it.
+        measurement: whose series these are.
+    """
+    names = [tag for tag in measurement.tags if tag != "tenant_id"]
+    tags = series.get_column("series").str.splitn(_SEPARATOR, len(names)).struct.rename_fields(names).struct.unnest()
+    return series.select("tenant_id").hstack(tags)
+
+
 def spans(rows: pl.DataFrame) -> pl.DataFrame:
     """First and last time of each series: frame @series, first_time, last_time.
 
