@@ -15,7 +15,13 @@ from energy_platform.sources.csv.reader import CsvSource
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.spec import CsvLayout, SourceSpec
 
-LINES = st.lists(st.sampled_from(["1,a", "2,b", ",", "33333,c d", "", " ,x", "4,é", "건물,5"]), min_size=1, max_size=40)
+LINES = st.lists(
+    st.sampled_from(["1,a", "2,b", ",", "33333,c d", "", " ,x", "4,é", "건물,5", '"6","f"', '7,"g, ""h"""', '"",""']),
+    min_size=1,
+    max_size=40,
+)
+#: Of these, lines may be rows, parts of rows, or wrong.
+PIECES = st.lists(st.sampled_from(["1", ",", '"', '""', "\n", "\r\n", "a", " "]), max_size=25)
 ENDS = st.sampled_from(["\n", "\r\n"])
 
 
@@ -77,6 +83,22 @@ def test_parts_with_the_same_hash_at_the_same_place_hold_the_same_rows(one, othe
             assert found[0][place] == found[1][place]
 
 
+@given(pieces=PIECES, places=st.tuples(st.integers(1, 6), st.integers(0, 6)))
+@settings(max_examples=400, deadline=None)
+def test_wherever_quotes_stand_the_rows_are_those_that_reading_all_gives(pieces, places):
+    with tempfile.TemporaryDirectory() as folder:
+        opened = source(Path(folder) / "a.csv", f"a,b\n1,2\n{''.join(pieces)}\n".encode())
+        try:
+            everything = rows_of(opened.batches())
+        except SourceError:
+            return
+        first, last = places[0], places[0] + places[1]
+        found = rows_of(opened.streams(3, 1, [(first, last)])[0])
+        assert found == [row for row in everything if first <= row[-1] <= last]
+        parts = opened.parts()
+        assert parts is None or parts["last"][-1] == len(everything)
+
+
 def test_rows_behind_the_old_end_change_the_last_part_alone(tmp_path):
     lines = [f"{number},x" for number in range(10)]
     before = source(tmp_path / "a.csv", text(lines, "\n", last=True)).parts()
@@ -105,7 +127,7 @@ def test_under_another_header_the_same_bytes_are_other_rows(tmp_path):
         (b"a,b\n1,2\n", {"key": "a"}),
         (b"a,b\n1,2\n# 3\n", {"layout": CsvLayout(comment="#")}),
     ],
-    ids=["quotes", "returns alone", "ordered by a key", "comments"],
+    ids=["a quoted line end", "returns alone", "ordered by a key", "comments"],
 )
 def test_what_is_not_plain_has_no_parts_and_is_read_all_the_same(tmp_path, content, facts):
     opened = source(tmp_path / "a.csv", content, **facts)

@@ -157,7 +157,7 @@ class CsvSource(Source):
             if len(_SECTIONS) >= _MOST_KEYS:
                 _SECTIONS.clear()
             with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length) as stream:
-                _SECTIONS[place] = sections_of(stream)
+                _SECTIONS[place] = sections_of(stream, header.separator)
         return _SECTIONS[place]
 
     def _open(self) -> tuple[str, Header]:

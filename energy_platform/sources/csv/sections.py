@@ -1,6 +1,6 @@
 """Sections of a plain CSV file: which of its rows can have changed, told without parsing them, and where each begins.
 
-Plain is a file in which every line that is not blank is a row: no quote can hide the end of one.
+Plain is a file in which every line that is not blank is a row: no quoted value goes on in the next line.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SECTION_ROWS: Final = 4096
 _CHUNK_BYTES: Final = 1 << 22
 _LINE_FEED: Final = 10
 _RETURN: Final = 13
+_QUOTE: Final = 34
 
 
 class Section(NamedTuple):
@@ -40,19 +41,18 @@ class Section(NamedTuple):
     hash: int
 
 
-def sections_of(stream: RawIOBase) -> list[Section] | None:
+def sections_of(stream: RawIOBase, separator: str) -> list[Section] | None:
     """The sections of a CSV file in UTF-8; None where the file is not plain.
 
     Args:
         stream: stands at the first row of data.
+        separator: between columns, one byte.
     """
     found: list[Section] = []
     begun = _Begun()
     for chunk in _whole_lines(stream):
-        if b'"' in chunk:
-            return None
         ends = _ends_of_rows(chunk)
-        if ends is None:
+        if ends is None or (b'"' in chunk and not _quotes_end_with_lines(chunk, ends, ord(separator))):
             return None
         at = 0
         # the rows that complete a section
@@ -142,3 +142,21 @@ def _ends_of_rows(chunk: bytes) -> np.ndarray | None:
     if not chunk.endswith(b"\n"):
         blank[-1] = False
     return ends[~blank]
+
+
+def _quotes_end_with_lines(chunk: bytes, ends: np.ndarray, separator: int) -> bool:
+    """Whether every quote opens a value, ends it, or is half of a doubled one, and none is open where a line ends."""
+    values = np.frombuffer(chunk, dtype=np.uint8)
+    quotes = np.flatnonzero(values == _QUOTE)
+    lines = np.searchsorted(ends, quotes, side="right")
+    firsts = np.searchsorted(lines, lines)
+    opening = (np.arange(len(quotes)) - firsts) % 2 == 0
+    last_of_line = np.append(lines[1:] != lines[:-1], True)
+    if opening[last_of_line].any():
+        return False
+    before = np.where(quotes > 0, values[quotes - 1], _LINE_FEED)[opening]
+    behind = np.append(values, _LINE_FEED)[quotes + 1][~opening]
+    return bool(
+        np.isin(before, [separator, _LINE_FEED, _QUOTE]).all()
+        and np.isin(behind, [separator, _LINE_FEED, _RETURN, _QUOTE]).all()
+    )
