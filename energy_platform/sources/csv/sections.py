@@ -148,15 +148,13 @@ def _quotes_end_with_lines(chunk: bytes, ends: np.ndarray, separator: int) -> bo
     """Whether every quote opens a value, ends it, or is half of a doubled one, and none is open where a line ends."""
     values = np.frombuffer(chunk, dtype=np.uint8)
     quotes = np.flatnonzero(values == _QUOTE)
-    lines = np.searchsorted(ends, quotes, side="right")
-    firsts = np.searchsorted(lines, lines)
-    opening = (np.arange(len(quotes)) - firsts) % 2 == 0
-    last_of_line = np.append(lines[1:] != lines[:-1], True)
-    if opening[last_of_line].any():
+    if (np.searchsorted(quotes, ends) % 2).any():
         return False
-    before = np.where(quotes > 0, values[quotes - 1], _LINE_FEED)[opening]
-    behind = np.append(values, _LINE_FEED)[quotes + 1][~opening]
-    return bool(
-        np.isin(before, [separator, _LINE_FEED, _QUOTE]).all()
-        and np.isin(behind, [separator, _LINE_FEED, _RETURN, _QUOTE]).all()
-    )
+    opening, closing = quotes[::2], quotes[1::2]
+    # what may stand before a quote that opens a value, and behind one that ends it
+    allowed = np.zeros(256, dtype=np.bool_)
+    allowed[[separator, _LINE_FEED, _QUOTE]] = True
+    is_opened = allowed[values[np.maximum(opening - 1, 0)]] | (opening == 0)
+    allowed[_RETURN] = True
+    is_ended = allowed[values[np.minimum(closing + 1, len(values) - 1)]]
+    return bool(is_opened.all() and is_ended.all())
