@@ -12,6 +12,10 @@ from energy_platform.stores.postgres.bootstrap import ROLES, Databases, administ
 from energy_platform.stores.postgres.connection import connect, place_of, store_errors
 from energy_platform.stores.postgres.migrations import head, upgrade
 
+#: What follows where a role does not bypass row-level security.
+_GUARDED: Final = (
+    "loads go through temporary tables, and pg_dump wants --enable-row-security. Faster, where somebody may run it:"
+)
 _NOT_OURS: Final = {"provision_postgres_url", "dagster_postgres_url"}
 
 
@@ -30,10 +34,11 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
     administrator = settings.provision_postgres_url.get_secret_value()
     databases = databases_of(settings)
     missing: list[str] = []
+    desirable: list[str] = []
     where = place_of(administrator or owner_url)
     if administrator:
         outcome = ensure_roles(administrator, databases, passwords_of(settings))
-        missing = outcome.missing
+        missing, desirable = outcome.missing, outcome.desirable
         made = f"made {', '.join(outcome.made)}" if outcome.made else "roles, databases and rights are there"
         say(f"{where}: {made}.")
     else:
@@ -43,6 +48,7 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
         for setting in POSTGRES_ROLES:
             _let_in(getattr(settings, setting).get_secret_value())
         changed = upgrade(owner_url, lock_seconds=settings.migration_lock_seconds)
+        desirable += [statement for statement in _guarded(owner_url) if statement not in desirable]
         say(f"{place_of(owner_url)}: the schema {'was brought to' if changed else 'is at'} revision {head()}.")
     except StoreAccessError as error:
         if missing:
@@ -52,6 +58,8 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
         raise _with_script(error, databases) from None
     if missing:
         raise _incomplete(where, missing)
+    if desirable:
+        say(f"{where}: row-level security holds for who loads or backs up: {_GUARDED} {' '.join(desirable)}")
 
 
 def databases_of(settings: Settings) -> Databases:
@@ -85,27 +93,35 @@ def _let_in(url: str) -> None:
 
 
 def _wrong_attributes(url: str) -> list[str]:
-    """What an administrator must run so that each role has the attributes that it needs, and no more."""
+    """What an administrator must run so that no role has more than it needs."""
+    statements = []
+    for role, is_superuser, bypasses in _attributes(url):
+        if is_superuser:
+            statements.append(f'ALTER ROLE "{role}" NOSUPERUSER;')
+        if bypasses and not ROLES[role]:
+            statements.append(f'ALTER ROLE "{role}" NOBYPASSRLS;')
+    return statements
+
+
+def _guarded(url: str) -> list[str]:
+    """What an administrator may run so that row-level security does not hold up those who see all tenants anyway."""
+    return [f'ALTER ROLE "{role}" BYPASSRLS;' for role, _, bypasses in _attributes(url) if ROLES[role] and not bypasses]
+
+
+def _attributes(url: str) -> list[tuple[str, bool, bool]]:
+    """Our roles, whether each is a superuser, and whether it bypasses row-level security."""
     with connect(url, autocommit=True) as connection, store_errors(url):
-        rows = connection.execute(
+        return connection.execute(
             "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = ANY(%s) ORDER BY rolname",
             [list(ROLES)],
         ).fetchall()
-    statements = []
-    for role, is_superuser, bypasses in rows:
-        if is_superuser:
-            statements.append(f'ALTER ROLE "{role}" NOSUPERUSER;')
-        if bypasses != ROLES[role]:
-            statements.append(f'ALTER ROLE "{role}" {"BYPASSRLS" if ROLES[role] else "NOBYPASSRLS"};')
-    return statements
 
 
 def _incomplete(where: str, missing: list[str]) -> StoreAccessError:
     return StoreAccessError(
         "What the platform needs is not complete, and this role may not complete it.",
         where=where,
-        remedy="Somebody who may (BYPASSRLS up to PostgreSQL 15: a superuser; later also a role that has it) runs this,"
-        " and then run it again:\n\n" + "\n".join(missing) + "\n",
+        remedy="Somebody who may runs this, and then run it again:\n\n" + "\n".join(missing) + "\n",
     )
 
 

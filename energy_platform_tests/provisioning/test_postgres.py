@@ -89,20 +89,19 @@ def test_nobody_but_our_roles_enters_the_databases(newer_bare: BareServer) -> No
             connection.execute("SELECT count(*) FROM energy.load_ledger")
 
 
-def test_an_administrator_who_is_no_superuser_makes_what_it_may_and_says_what_is_missing(bare: BareServer) -> None:
+def test_an_administrator_who_is_no_superuser_makes_what_it_may_and_says_what_would_be_faster(bare: BareServer) -> None:
     """Up to PostgreSQL 15 only a superuser gives BYPASSRLS, later one who has it."""
     bare.run("CREATE ROLE master LOGIN CREATEDB CREATEROLE PASSWORD 'master-0a1b2c'")
     settings = bare.settings(administrator="master:master-0a1b2c")
-    with pytest.raises(StoreAccessError) as caught:
-        provisioned(settings)
-    assert caught.value.where == f"PostgreSQL master@{bare.address}/postgres"
-    missing = [line for line in str(caught.value).splitlines() if line.endswith(";")]
-    assert missing == ['ALTER ROLE "energy_loader" BYPASSRLS;', 'ALTER ROLE "energy_backup" BYPASSRLS;']
-    assert "0a1b2c" not in str(caught.value)
+    desirable = ['ALTER ROLE "energy_loader" BYPASSRLS;', 'ALTER ROLE "energy_backup" BYPASSRLS;']
+    for _ in range(2):
+        said = provisioned(settings)
+        assert said[-1].endswith(f"Faster, where somebody may run it: {' '.join(desirable)}")
+        assert "0a1b2c" not in " ".join(said)
     roles_log_in(settings)
     assert bare.run("SELECT count(*) FROM energy.alembic_version", database="energy") == [(1,)]
 
-    bare.run(*missing)
+    bare.run(*desirable)
     before = bare.everything()
     assert provisioned(settings) == ["roles, databases and rights are there.", f"the schema is at revision {head()}."]
     assert bare.everything() == before
@@ -125,7 +124,7 @@ def test_an_administrator_who_may_make_no_roles_is_told_all_that_is_missing(bare
     with pytest.raises(StoreAccessError) as caught:
         provisioned(settings)
     missing = [line for line in str(caught.value).splitlines() if line.endswith(";")]
-    assert "CREATE ROLE \"energy_loader\" BYPASSRLS LOGIN PASSWORD '<password of energy_loader>';" in missing
+    assert "CREATE ROLE \"energy_loader\" LOGIN PASSWORD '<password of energy_loader>';" in missing
     assert any(line.startswith('CREATE DATABASE "energy" OWNER "energy_owner"') for line in missing)
     passwords = {
         role: getattr(settings, setting).get_secret_value().partition("@")[0].rpartition(":")[2]
@@ -141,10 +140,9 @@ def test_an_administrator_who_may_make_no_roles_is_told_all_that_is_missing(bare
     for role, password in passwords.items():
         script = script.replace(f"<password of {role}>", unquote(password))
     bare.run(*script.splitlines())
-    assert provisioned(settings) == [
-        "roles, databases and rights are there.",
-        f"the schema was brought to revision {head()}.",
-    ]
+    said = provisioned(settings)
+    assert said[:-1] == ["roles, databases and rights are there.", f"the schema was brought to revision {head()}."]
+    assert said[-1].startswith("row-level security holds for who loads or backs up")
 
 
 def test_without_an_administrator_what_is_there_is_taken_and_what_is_not_is_said(newer_bare: BareServer) -> None:

@@ -18,8 +18,8 @@ LOADER: Final = "energy_loader"
 BACKUP: Final = "energy_backup"
 APP: Final = "energy_app"
 
-#: The roles, and whether each bypasses row-level security: the loader because COPY is refused under it, the backup role
-#: because pg_dump is. The app role never does.
+#: The roles, and whether each bypasses row-level security, where the server lets it: the loader because COPY is refused
+#: under it, the backup role because pg_dump is. The app role never does.
 ROLES: Final[Mapping[str, bool]] = {OWNER: False, LOADER: True, BACKUP: True, APP: False}
 
 #: How the names of our roles begin. Of others, only what is missing is added: they may be somebody's.
@@ -69,10 +69,14 @@ class Databases:
 
 @dataclass
 class Outcome:
-    """What was made, in a few words each, and what the administrator may not do, as the SQL for one who may."""
+    """What was made, in a few words each, and what the administrator may not do, as the SQL for one who may.
+
+    Nothing works without what is `missing`; what is `desirable` makes loads faster.
+    """
 
     made: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    desirable: list[str] = field(default_factory=list)
 
 
 def ensure_roles(administrator_url: str, databases: Databases, passwords: Mapping[str, str]) -> Outcome:
@@ -107,15 +111,13 @@ def administrator_sql(databases: Databases) -> str:
     lines = [
         "-- Put in the passwords, then run it with psql as a role that may create roles and databases.",
         "-- Running it again does no harm: passwords of roles that are there stay.",
-        "-- Up to PostgreSQL 15 only a superuser may give BYPASSRLS.",
     ]
-    for role, bypasses in databases.roles().items():
-        # an administrator who is no superuser may not even say NOSUPERUSER or NOBYPASSRLS; new roles have neither
-        attributes = "LOGIN BYPASSRLS" if bypasses else "LOGIN"
-        lines.append(
-            f"SELECT 'CREATE ROLE {role} {attributes} PASSWORD ''<password of {role}>'''"
-            f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"
-        )
+    # an administrator who is no superuser may not even say NOSUPERUSER or NOBYPASSRLS; new roles have neither
+    lines += [
+        f"SELECT 'CREATE ROLE {role} LOGIN PASSWORD ''<password of {role}>'''"
+        f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec"
+        for role in databases.roles()
+    ]
     # who creates a database for another role must be able to act as it
     lines += [f"GRANT {owner} TO CURRENT_USER;" for owner in dict.fromkeys(databases.owners().values())]
     for database, owner in databases.owners().items():
@@ -123,6 +125,8 @@ def administrator_sql(databases: Databases) -> str:
         name = sql.Literal(database).as_string()
         lines.append(f"SELECT '{statement}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {name}) \\gexec")
     lines += [f"{right.statement().as_string()};" for right in _rights(databases)]
+    lines.append("-- Not needed, but loads are faster; up to PostgreSQL 15 only a superuser may give it.")
+    lines += [f"ALTER ROLE {role} BYPASSRLS;" for role, bypasses in databases.roles().items() if bypasses]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +146,9 @@ class _Work:
         if not known:
             if not self._may(sql.SQL("CREATE ROLE {}").format(name)):
                 login = f"LOGIN PASSWORD '<password of {role}>'" if password else "NOLOGIN"
-                self.outcome.missing.append(f'CREATE ROLE "{role}" {"BYPASSRLS " if bypasses else ""}{login};')
+                self.outcome.missing.append(f'CREATE ROLE "{role}" {login};')
+                if bypasses:
+                    self.outcome.desirable.append(f'ALTER ROLE "{role}" BYPASSRLS;')
                 return
             self.outcome.made.append(f"role {role}")
         found = found or self._attributes_of(role) or {}
@@ -154,7 +160,12 @@ class _Work:
                 continue
             said: LiteralString = word if wanted[column] else f"NO{word}"
             phrase = sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(said))
-            if known or not self._may(phrase):
+            if said == "BYPASSRLS":
+                if not self._may(phrase):
+                    self.outcome.desirable.append(f"{phrase.as_string()};")
+                elif known:
+                    self.outcome.made.append(f"{said} of role {role}")
+            elif known or not self._may(phrase):
                 self._do(phrase, f"{said} of role {role}")
         # as a SCRAM verifier, so that no log of the server's ever holds the password; and only where it is another:
         # every verifier of one password differs from the last

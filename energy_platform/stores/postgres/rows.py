@@ -12,6 +12,7 @@ from psycopg import sql
 
 from energy_platform.domain.contracts import ColumnType, Contract, Measurement
 from energy_platform.domain.errors import OwnershipError
+from energy_platform.stores.postgres.appending import append_rows
 from energy_platform.stores.postgres.binary import copy_binary
 from energy_platform.stores.postgres.copying import canonical_json, copy_out, names_of, read_frame, refuse_nul, stage
 from energy_platform.stores.postgres.gathering import Kind, gather
@@ -140,7 +141,7 @@ def copy_rows(connection: psycopg.Connection, contract: Contract, estate: str, f
             written += frame.height
             yield frame.select(*contract.column_names, pl.lit(estate).alias("estate"))
 
-    copy_binary(connection, table_of(contract), columns, checked())
+    append_rows(connection, table_of(contract), columns, checked())
     return written
 
 
