@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -58,8 +59,13 @@ def database(path: Path, *, log: bool, beside: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def medium(tmp_path: Path):
-    folder = tmp_path / "medium"
+def medium():
+    # not below pytest's own folder, which another run of it closes to other users again
+    with tempfile.TemporaryDirectory() as place:
+        yield from _medium(Path(place) / "medium")
+
+
+def _medium(folder: Path):
     folder.mkdir()
     with closing(sqlite3.connect(folder / "plain.db")) as plain:
         plain.executescript("CREATE TABLE t (v); INSERT INTO t VALUES (1), ('x');")
