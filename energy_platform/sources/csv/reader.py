@@ -52,8 +52,8 @@ _KEYS: dict[tuple[Path, str, str, Header, str], _Key] = {}
 _MOST_KEYS = 1 << 16
 #: How many of the unnamed columns at the end of a file hold nothing; known in the same way.
 _EMPTY_ENDS: dict[tuple[Path, str, str, Header], int] = {}
-#: The sections of a file that is plain, known in the same way.
-_SECTIONS: dict[tuple[Path, str, str, Header], list[Section] | None] = {}
+#: The sections of a file that is plain, in the version that was seen last.
+_SECTIONS: dict[tuple[Path, str, Header], tuple[str, list[Section] | None]] = {}
 
 
 class CsvSource(Source):
@@ -152,13 +152,13 @@ class CsvSource(Source):
         """The sections of a file whose rows are in the order of their numbers; None where it is not plain."""
         if self.spec.key is not None or self.spec.layout.comment:
             return None
-        place = (self.spec.path, self.version(), encoding, header)
-        if place not in _SECTIONS:
+        place, version = (self.spec.path, encoding, header), self.version()
+        if _SECTIONS.get(place, ("",))[0] != version:
             if len(_SECTIONS) >= _MOST_KEYS:
                 _SECTIONS.clear()
             with Utf8Stream(self.spec.path, self.spec.name, encoding, skip=header.length) as stream:
-                _SECTIONS[place] = sections_of(stream, header.separator)
-        return _SECTIONS[place]
+                _SECTIONS[place] = (version, sections_of(stream, header.separator))
+        return _SECTIONS[place][1]
 
     def _open(self) -> tuple[str, Header]:
         spec = self.spec
