@@ -8,14 +8,19 @@ from typing import Final
 from energy_platform.domain.errors import StoreAccessError, StoreError
 from energy_platform.provisioning.judging import POSTGRES_ROLES, Address, address_of
 from energy_platform.settings import Settings
-from energy_platform.stores.postgres.bootstrap import ROLES, Databases, administrator_sql, ensure_roles
+from energy_platform.stores.postgres.bootstrap import (
+    AT_ONCE,
+    ROLES,
+    Databases,
+    administrator_sql,
+    ensure_roles,
+    holds_at_once,
+)
 from energy_platform.stores.postgres.connection import connect, place_of, store_errors
 from energy_platform.stores.postgres.migrations import head, upgrade
 
 #: What follows where a role does not bypass row-level security.
-_GUARDED: Final = (
-    "loads go through temporary tables, and pg_dump wants --enable-row-security. Faster, where somebody may run it:"
-)
+_GUARDED: Final = "Row-level security holds for who loads or backs up, so that pg_dump wants --enable-row-security."
 _NOT_OURS: Final = {"provision_postgres_url", "dagster_postgres_url"}
 
 
@@ -48,7 +53,7 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
         for setting in POSTGRES_ROLES:
             _let_in(getattr(settings, setting).get_secret_value())
         changed = upgrade(owner_url, lock_seconds=settings.migration_lock_seconds)
-        desirable += [statement for statement in _guarded(owner_url) if statement not in desirable]
+        desirable += [statement for statement in _desirable(owner_url) if statement not in desirable]
         say(f"{place_of(owner_url)}: the schema {'was brought to' if changed else 'is at'} revision {head()}.")
     except StoreAccessError as error:
         if missing:
@@ -59,7 +64,8 @@ def provision_postgres(settings: Settings, say: Callable[[str], None]) -> None:
     if missing:
         raise _incomplete(where, missing)
     if desirable:
-        say(f"{where}: row-level security holds for who loads or backs up: {_GUARDED} {' '.join(desirable)}")
+        guarded = f" {_GUARDED}" if any("BYPASSRLS" in statement for statement in desirable) else ""
+        say(f"{where}: loads are faster where somebody may run: {' '.join(desirable)}{guarded}")
 
 
 def databases_of(settings: Settings) -> Databases:
@@ -103,9 +109,13 @@ def _wrong_attributes(url: str) -> list[str]:
     return statements
 
 
-def _guarded(url: str) -> list[str]:
-    """What an administrator may run so that row-level security does not hold up those who see all tenants anyway."""
-    return [f'ALTER ROLE "{role}" BYPASSRLS;' for role, _, bypasses in _attributes(url) if ROLES[role] and not bypasses]
+def _desirable(url: str) -> list[str]:
+    """What an administrator may run so that row-level security and references do not hold up loads."""
+    guarded = [
+        f'ALTER ROLE "{role}" BYPASSRLS;' for role, _, bypasses in _attributes(url) if ROLES[role] and not bypasses
+    ]
+    with connect(url, autocommit=True) as connection, store_errors(url):
+        return guarded if holds_at_once(connection) else [*guarded, f"{AT_ONCE};"]
 
 
 def _attributes(url: str) -> list[tuple[str, bool, bool]]:

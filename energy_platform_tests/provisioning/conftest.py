@@ -57,7 +57,8 @@ class BareServer:
             for (name,) in connection.execute("SELECT datname FROM pg_database WHERE oid >= 16384").fetchall():
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall():
-                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+                # its rights to parameters first, which are in no database
+                connection.execute(sql.SQL("DROP OWNED BY {role}; DROP ROLE {role}").format(role=sql.Identifier(name)))
 
     def everything(self) -> list[str]:
         """All that the server holds, as pg_dumpall writes it: passwords, memberships, rights, schemas and rows."""

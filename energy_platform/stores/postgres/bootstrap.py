@@ -22,6 +22,9 @@ APP: Final = "energy_app"
 #: under it, the backup role because pg_dump is. The app role never does.
 ROLES: Final[Mapping[str, bool]] = {OWNER: False, LOADER: True, BACKUP: True, APP: False}
 
+#: Lets the loader look at the references of many new rows all at once: see `references.py`.
+AT_ONCE: Final = f"GRANT SET ON PARAMETER session_replication_role TO {LOADER}"
+
 #: How the names of our roles begin. Of others, only what is missing is added: they may be somebody's.
 _OURS: Final = "energy_"
 
@@ -103,6 +106,7 @@ def ensure_roles(administrator_url: str, databases: Databases, passwords: Mappin
         for database, owner in databases.owners().items():
             work.database(database, owner)
         work.rights(databases)
+        work.references_at_once()
         return work.outcome
 
 
@@ -127,6 +131,7 @@ def administrator_sql(databases: Databases) -> str:
     lines += [f"{right.statement().as_string()};" for right in _rights(databases)]
     lines.append("-- Not needed, but loads are faster; up to PostgreSQL 15 only a superuser may give it.")
     lines += [f"ALTER ROLE {role} BYPASSRLS;" for role, bypasses in databases.roles().items() if bypasses]
+    lines.append(f"{AT_ONCE};")
     return "\n".join(lines) + "\n"
 
 
@@ -200,6 +205,15 @@ class _Work:
             with self._acting_as(databases.owners()[right.database]):
                 self._do(right.statement(), "rights")
 
+    def references_at_once(self) -> None:
+        """Let the loader look at references all at once, where that is not so already."""
+        if holds_at_once(self.connection):
+            return
+        if not self._may(sql.SQL(AT_ONCE)):
+            self.outcome.desirable.append(f"{AT_ONCE};")
+        elif "rights" not in self.outcome.made:
+            self.outcome.made.append("rights")
+
     def _attributes_of(self, role: str) -> dict[str, bool] | None:
         columns = sql.SQL(", ").join(map(sql.Identifier, _ATTRIBUTES))
         query = sql.SQL("SELECT {} FROM pg_roles WHERE rolname = {}").format(columns, sql.Literal(role))
@@ -252,6 +266,15 @@ class _Work:
         except _REFUSED:
             return False
         return True
+
+
+def holds_at_once(connection: psycopg.Connection) -> bool:
+    """Whether the loader may look at references all at once; True where there is no loader."""
+    row = connection.execute(
+        "SELECT has_parameter_privilege(rolname, 'session_replication_role', 'SET') FROM pg_roles WHERE rolname = %s",
+        [LOADER],
+    ).fetchone()
+    return row != (False,)
 
 
 def _create_database(database: str, owner: str) -> sql.Composed:

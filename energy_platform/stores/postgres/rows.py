@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from energy_platform.stores.postgres.appending import append_rows
 from energy_platform.stores.postgres.binary import copy_binary
 from energy_platform.stores.postgres.copying import canonical_json, copy_out, names_of, read_frame, refuse_nul, stage
 from energy_platform.stores.postgres.gathering import Kind, gather
+from energy_platform.stores.postgres.references import Reference, references_at_once
 
 #: From so many rows on it pays to look at what is there before they are sent.
 _MANY_ROWS: Final = 10_000
@@ -128,20 +130,31 @@ def copy_rows(connection: psycopg.Connection, contract: Contract, estate: str, f
 
     Raises:
         psycopg.errors.UniqueViolation: one of them is there, or was written by somebody else at the same time.
-        StoreError: a text holds the NUL character.
+        StoreError: a text holds the NUL character, or rows refer to some that are not there.
     """
-    columns: list[tuple[str, ColumnType]] = [(c.name, c.type) for c in contract.columns]
-    columns.append(("estate", "text"))
+    columns: dict[str, ColumnType] = {column.name: column.type for column in contract.columns}
+    columns["estate"] = "text"
+    table = table_of(contract)
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        return 0
+    many = first.height >= _MANY_ROWS
+    coming = itertools.chain([first], coming)
+    del first  # it is not to be kept when it is written
     written = 0
 
-    def checked() -> Iterator[pl.DataFrame]:
+    def checked(references: Sequence[Reference]) -> Iterator[pl.DataFrame]:
         nonlocal written
-        for frame in frames:
+        for frame in coming:
             refuse_nul(frame)
             written += frame.height
+            for reference in references:
+                reference.see(frame)
             yield frame.select(*contract.column_names, pl.lit(estate).alias("estate"))
 
-    append_rows(connection, table_of(contract), columns, checked())
+    with references_at_once(connection, table, columns) if many else contextlib.nullcontext(()) as references:
+        append_rows(connection, table, list(columns.items()), checked(references))
     return written
 
 

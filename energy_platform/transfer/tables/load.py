@@ -297,39 +297,33 @@ class _TableLoad:
         self.report.accounts = {spec.name: accounts_in(entry).get(spec.name, Account()) for spec in self.specs}
 
     def _write(self, connection: psycopg.Connection, expected: ExpectedTable) -> tuple[Summary, dict[int, Summary]]:
-        """Write what must stand; what it adds up to is found out while the server looks at references."""
+        """Write what must stand; what it adds up to is found out while the server takes it."""
         contract = expected.contract
         if not rows.holds_rows(connection, contract, sorted(expected.tenants)):
             self.log(f"copying rows to {self.asset}")
+            counted: dict[int, Summary] = {}
             try:
                 self.report.rows_written = rows.copy_rows(
-                    connection, contract, self.estate.code, self._told(expected.chunks())
+                    connection, contract, self.estate.code, _counted(self._told(expected.chunks()), contract, counted)
                 )
             except psycopg.errors.UniqueViolation:
                 # somebody else has written the same at the same time; nothing else stands in this transaction yet
                 connection.rollback()
             else:
-                with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
-                    counted = pool.submit(_by_source, expected.chunks(), contract)
-                    _look_at_references(connection)
-                    by_source = counted.result()
-                return sum(by_source.values(), Summary()), by_source
+                _look_at_references(connection)
+                return sum(counted.values(), Summary()), counted
         shared = rows.holds_others(connection, contract, sorted(expected.tenants), self.estate.code)
         writer = rows.TableWriter(connection, contract, self.estate.code)
         total = Summary()
         by_source: dict[int, Summary] = {}
         self.report.rows_written = 0
-        with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
-            for chunk in self._told(expected.chunks()):
-                counted = pool.submit(_by_source, iter([chunk]), contract)
-                ours = without_shared(connection, contract, chunk, self.estate.code) if shared else chunk
-                self.log(f"writing {ours.height} rows to {self.asset}")
-                self.report.rows_written += writer.write(ours)
-                for source, summary in counted.result().items():
-                    by_source[source] = by_source.get(source, Summary()) + summary
-                if shared:
-                    total += Summary.of(ours, contract.columns)
-            _look_at_references(connection)
+        for chunk in _counted(self._told(expected.chunks()), contract, by_source):
+            ours = without_shared(connection, contract, chunk, self.estate.code) if shared else chunk
+            self.log(f"writing {ours.height} rows to {self.asset}")
+            self.report.rows_written += writer.write(ours)
+            if shared:
+                total += Summary.of(ours, contract.columns)
+        _look_at_references(connection)
         return total if shared else sum(by_source.values(), Summary()), by_source
 
     def _remove_others(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
@@ -424,7 +418,7 @@ def standing_summary(connection: psycopg.Connection, expected: ExpectedTable, es
 
 
 def _look_at_references(connection: psycopg.Connection) -> None:
-    # here, and not at the end, when there is nothing left to do beside
+    # here, and not when the proof has been made
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
@@ -434,6 +428,16 @@ def _held(
 ) -> Iterator[pl.DataFrame]:
     others = sorted(ledger.estates(connection) - {estate})
     return prefetched(rows.stream_rows(connection, contract, tenants, without=others))
+
+
+def _counted(chunks: Iterator[pl.DataFrame], contract: Contract, found: dict[int, Summary]) -> Iterator[pl.DataFrame]:
+    """The same; what each adds up to, by source, is found out while it is being used, and added to `found`."""
+    with ThreadPoolExecutor(1, "energy-platform-summary") as pool:
+        for chunk in chunks:
+            counted = pool.submit(_by_source, iter([chunk]), contract)
+            yield chunk
+            for source, summary in counted.result().items():
+                found[source] = found.get(source, Summary()) + summary
 
 
 def _by_source(chunks: Iterator[pl.DataFrame], contract: Contract) -> dict[int, Summary]:

@@ -142,6 +142,7 @@ def test_many_rows_of_nasty_text_come_back(loader: psycopg.Connection) -> None:
         pl.Series("name", [nasty[i // 10 % 10] for i in range(rows)], pl.String),
     )
     try:
+        tenant(loader, "many")
         assert write_rows(loader, USERS, ESTATE, frame) == rows
         assert_frame_equal(read_rows(loader, USERS, ["many"]).drop("estate"), frame)
         # other tests' rows stand in the same table
