@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,7 +24,8 @@ _FILE_HEADER_BYTES: Final = 100
 #: A page that begins here is never used: locks are taken on its bytes.
 _LOCK_BYTE: Final = 1 << 30
 #: Of the file, so many bytes are looked at together.
-_READ_BYTES: Final = 16 << 20
+_READ_BYTES: Final = 8 << 20
+_READERS: Final = 2
 _LAST_ROWID: Final = 2**63 - 1
 _SEED: Final = 0x9E3779B9
 
@@ -87,19 +89,22 @@ class _File:
         import pyarrow as pa
 
         together = max(1, _READ_BYTES // self.page_bytes)
-        # there is no page 0
-        kinds = bytearray(1)
-        hashes: list[pl.Series] = []
-        for first in range(0, self.pages, together):
+
+        def look(first: int) -> tuple[bytes, pl.Series]:
             count = min(together, self.pages - first)
             content = os.pread(self._descriptor, count * self.page_bytes, first * self.page_bytes)
-            kinds += content[:: self.page_bytes]
-            if not first:
-                kinds[1] = content[_FILE_HEADER_BYTES]
             pages = [None, pa.py_buffer(content)]
             rows = pa.FixedSizeBinaryArray.from_buffers(pa.binary(self.page_bytes), count, pages)
-            hashes.append(pl.Series(pl.from_arrow(rows)).hash(_SEED))
-        return np.frombuffer(bytes(kinds), dtype=np.uint8), pl.concat(hashes)
+            kinds = content[:: self.page_bytes]
+            if not first:
+                kinds = content[_FILE_HEADER_BYTES : _FILE_HEADER_BYTES + 1] + kinds[1:]
+            return kinds, pl.Series(pl.from_arrow(rows)).hash(_SEED)
+
+        with ThreadPoolExecutor(_READERS, "energy-platform-pages") as pool:
+            found = list(pool.map(look, range(0, self.pages, together)))
+        # there is no page 0
+        kinds = np.frombuffer(b"\0" + b"".join(kinds for kinds, _ in found), dtype=np.uint8)
+        return kinds, pl.concat(hashes for _, hashes in found)
 
     def walked(self, root: int, kinds: np.ndarray) -> tuple[int, _Level]:
         """How many pages a b-tree has, and its leaves. All leaves are equally deep.

@@ -209,7 +209,7 @@ class _Work:
         """Let the loader look at references all at once, where that is not so already."""
         if holds_at_once(self.connection):
             return
-        if not self._may(sql.SQL(AT_ONCE)):
+        if not self._may(sql.Composed([sql.SQL(AT_ONCE)])):
             self.outcome.desirable.append(f"{AT_ONCE};")
         elif "rights" not in self.outcome.made:
             self.outcome.made.append("rights")

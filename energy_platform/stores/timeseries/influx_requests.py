@@ -74,7 +74,8 @@ class InfluxRequests:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=2 * settings.influx_connections),
             # a proxy of the environment is for the world outside; authorities that it names are for both
             trust_env=not local,
-            verify=httpx.create_ssl_context() if settings.influx_url.startswith("https:") else True,
+            # to read the authorities takes a while; without TLS to a server of this machine there is no use for them
+            verify=httpx.create_ssl_context() if settings.influx_url.startswith("https:") else not local,
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import ClassVar, Final, Literal, cast
 
@@ -36,6 +37,9 @@ from energy_platform.stores.timeseries.interface import (
 
 _SCHEMA: Final = "timeseries"
 _PROBES: Final = 200
+#: So many connections write at once, each at least so many points.
+_CONNECTIONS: Final = 2
+_SHARE_ROWS: Final = 5_000
 _ATTEMPTS: Final = 3
 _OVERTAKEN: Final = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
@@ -116,16 +120,30 @@ class PostgresTimeSeries(TimeSeries):
         """Nothing expires here."""
 
     def write_points(self, measurement: Measurement, points: SeriesPoints) -> pl.DataFrame:
-        """Write points in one transaction, all or none: none is refused by itself; see `TimeSeries.write_points`."""
+        """Write points; many are shared out to connections, each of which writes its share or nothing.
+
+        None is refused by itself; see `TimeSeries.write_points`.
+        """
         points = checked_series_points(measurement, _in_key_order(measurement, points))
+        count = min(_CONNECTIONS, points.height // _SHARE_ROWS)
+        if count < 2:
+            self._write_share(measurement, points)
+        else:
+            shares = points.slices(-(-points.height // count))
+            with ThreadPoolExecutor(count, "energy-platform-write") as pool:
+                # all have ended before what one of them raises is raised here
+                list(pool.map(lambda share: self._write_share(measurement, share.compact()), shares))
+        return nothing_refused()
+
+    def _write_share(self, measurement: Measurement, points: SeriesPoints) -> None:
         if not points.height:
-            return nothing_refused()
+            return
         with self._store.connection() as connection:
             if not _any_there(connection, measurement, points):
                 # others may write the same points meanwhile: those are there after all, or both wait for each other
                 with contextlib.suppress(*_OVERTAKEN), connection.transaction():
                     _append(append_rows, connection, _table(measurement), measurement, points)
-                    return nothing_refused()
+                    return
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     with connection.transaction():
@@ -134,7 +152,6 @@ class PostgresTimeSeries(TimeSeries):
                 except psycopg.errors.DeadlockDetected:
                     if attempt == _ATTEMPTS:
                         raise
-        return nothing_refused()
 
     def read_points(
         self,
@@ -182,6 +199,8 @@ class PostgresTimeSeries(TimeSeries):
             return
         with self._store.connection() as connection:
             staged = _stage(connection, measurement, SeriesPoints.of(keys, measurement))
+            # else the server takes it for a small one
+            connection.execute(sql.SQL("ANALYZE {}").format(staged))
             connection.execute(
                 sql.SQL("DELETE FROM {} AS kept USING {} AS named WHERE {}").format(
                     _table(measurement), staged, _same_key(measurement, "kept", "named")
@@ -267,7 +286,6 @@ def _stage(connection: psycopg.Connection, measurement: Measurement, points: Ser
     )
     staged = sql.Identifier("pg_temp", name)
     _append(copy_binary, connection, staged, measurement, points)
-    connection.execute(sql.SQL("ANALYZE {}").format(staged))
     return staged
 
 

@@ -103,14 +103,37 @@ def test_points_are_gathered_whatever_the_way(
             assert_frame_equal(pl.concat(parts).sort(SENSOR_DATA.key), wanted.sort(SENSOR_DATA.key), check_exact=True)
 
 
-def test_two_writers_of_the_same_points_both_succeed(clean_stores: Settings) -> None:
-    written = SeriesPoints.of(points("twice"), SENSOR_DATA)
+@pytest.mark.parametrize("rows", [6_000, 40_000])
+def test_several_writers_of_the_same_points_all_succeed(clean_stores: Settings, rows: int) -> None:
+    """Few points by one connection each, many by several."""
+    written = SeriesPoints.of(points("twice", rows), SENSOR_DATA)
     with open_timeseries(clean_stores) as store:
         with ThreadPoolExecutor(3) as pool:
             answers = [pool.submit(store.write_points, SENSOR_DATA, written) for _ in range(3)]
             assert [answer.result().height for answer in answers] == [0, 0, 0]
-        held = sum(part.height for part in store.read_points(SENSOR_DATA, ["twice"]))
-    assert held == written.height
+        held = pl.concat(part.frame() for part in store.read_points(SENSOR_DATA, ["twice"]))
+    assert_frame_equal(held.sort(SENSOR_DATA.key), written.frame().sort(SENSOR_DATA.key), check_column_order=False)
+
+
+def test_a_share_that_breaks_off_is_said_and_a_second_write_completes_it(
+    clean_stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = points("shares", 12_000)
+    made = binary._rows
+
+    def breaking(frame: pl.DataFrame, *arguments: object) -> object:
+        if frame.get_column("time").max() == written.get_column("time").max():
+            raise MemoryError
+        return made(frame, *arguments)  # type: ignore[arg-type]
+
+    with open_timeseries(clean_stores) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(binary, "_rows", breaking)
+            with pytest.raises(MemoryError):
+                store.write(SENSOR_DATA, written)
+        store.write(SENSOR_DATA, written)
+        held = pl.concat(part.frame() for part in store.read_points(SENSOR_DATA, ["shares"]))
+    assert_frame_equal(held.sort(SENSOR_DATA.key), written.sort(SENSOR_DATA.key), check_column_order=False)
 
 
 def test_a_write_that_breaks_off_leaves_nothing(clean_stores: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
