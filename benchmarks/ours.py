@@ -83,7 +83,7 @@ def do_load(asset: str) -> dict[str, Any]:
     from energy_platform.transfer.assets import load_asset
     from energy_platform.transfer.context import open_platform
 
-    for driver in ("sources.sqlite.columnar", "stores.timeseries.influxdb", "stores.timeseries.postgres"):
+    for driver in ("sources.sqlite.records", "stores.timeseries.influxdb", "stores.timeseries.postgres"):
         importlib.import_module(f"energy_platform.{driver}")
     settings = Settings()
     started = time.perf_counter()

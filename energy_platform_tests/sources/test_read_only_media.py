@@ -19,7 +19,7 @@ import pytest
 _READ = """
 import encodings.utf_16_le, gzip, json, os, sys
 from pathlib import Path
-import adbc_driver_sqlite.dbapi, pyarrow.csv
+import pyarrow.csv
 from energy_platform.domain.errors import SourceError
 from energy_platform.sources.csv.reader import CsvSource
 from energy_platform.sources.spec import SourceSpec

@@ -19,8 +19,8 @@ from energy_platform.domain.errors import SourceError
 from energy_platform.sources.opening import open_source
 from energy_platform.sources.spec import SourceSpec
 from energy_platform.sources.sqlite import reader
-from energy_platform.sources.sqlite.columnar import InexactError, Span, affinity
 from energy_platform.sources.sqlite.reader import SqliteSource
+from energy_platform.sources.sqlite.records import InexactError, Span, affinity
 
 
 def make(path: Path, *statements: str, rows: list[tuple] | None = None) -> None:
@@ -65,7 +65,7 @@ def refusals(monkeypatch):
             super().__init__(message)
             seen.append(message)
 
-    monkeypatch.setattr("energy_platform.sources.sqlite.columnar.InexactError", SeenError)
+    monkeypatch.setattr("energy_platform.sources.sqlite.records.InexactError", SeenError)
     return seen
 
 
@@ -117,14 +117,13 @@ def tables(draw) -> tuple[list[str], list[int], list[list]]:
 
 
 @settings(max_examples=120, deadline=None)
-@given(tables(), st.integers(1, 7), st.integers(1, 3), st.integers(1, 10), st.booleans())
-@example((["TEXT"], [1, 2, 3, 4], [["a", b"abc", "b", b""]]), 1, 2, 1, False)
-@example((["", "NUMERIC"], [1, 2, 3, 4], [[1.5, 1, 2**53 + 1, 1.0], [1.5, 1, 2, 0.5]]), 2, 1, 1, True)
-@example((["DATETIME"], [1, 2, 3, 4, 5], [["x", 1.5, 1e22, 7, "y"]]), 5, 1, 1, True)
-def test_streams_give_what_reading_by_row_gives(table, batch_rows, count, probed, wal):
+@given(tables(), st.integers(1, 7), st.integers(1, 3), st.booleans())
+@example((["TEXT"], [1, 2, 3, 4], [["a", b"abc", "b", b""]]), 1, 2, False)
+@example((["", "NUMERIC"], [1, 2, 3, 4], [[1.5, 1, 2**53 + 1, 1.0], [1.5, 1, 2, 0.5]]), 2, 1, True)
+@example((["DATETIME"], [1, 2, 3, 4, 5], [["x", 1.5, 1e22, 7, "y"]]), 5, 1, True)
+def test_streams_give_what_reading_by_row_gives(table, batch_rows, count, wal):
     declared, rowids, values = table
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_PROBED_ROWS", probed)
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.db")
         names = [f"c{position}" for position in range(len(declared))]
         kinds = ", ".join(f"{name} {kind}" for name, kind in zip(names, declared, strict=True))
@@ -228,7 +227,7 @@ def test_a_log_that_somebody_may_write_is_read_as_one_snapshot(path, monkeypatch
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("INSERT INTO t VALUES (10, 'new', 1, NULL)")
         writer.commit()
-        monkeypatch.setattr(reader, "columnar_frames", None)
+        monkeypatch.setattr(reader, "record_frames", None)
         streams = source(path).streams(2, 3)
         next(streams[0])
         writer.execute("INSERT INTO t VALUES (11, 'newer', 1, NULL)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,16 +25,16 @@ from energy_platform.sources.source import (
     unreadable,
 )
 from energy_platform.sources.spec import KEY_COLUMN, ORDER_COLUMN
-from energy_platform.sources.sqlite.columnar import (
+from energy_platform.sources.sqlite.pages import leaf_pages
+from energy_platform.sources.sqlite.records import (
     Affinity,
-    ColumnarQuery,
     InexactError,
     Span,
+    TableShape,
     affinity,
-    columnar_frames,
     quoted,
+    record_frames,
 )
-from energy_platform.sources.sqlite.pages import leaf_pages
 from energy_platform.sources.sqlite.unmerged import needs_copy, readable_copy
 from energy_platform.sources.sqlite.views import tables_behind
 from energy_platform.sources.stretches import Stretch
@@ -45,8 +45,6 @@ _WAL_VERSION = b"\x02"
 _UNDECODABLE = object()
 # few enough to stay in the processor's cache, and to give the garbage collector little to look at
 _FETCHED_AT_ONCE = 2_000
-# rows by which the kinds of a table's columns are guessed
-_PROBED_ROWS = 100
 # how many frames at most are read by row before the columnar reader is tried again
 _MOST_PATIENCE = 64
 
@@ -60,27 +58,20 @@ class _Layout:
 
     Attributes:
         columns: names, in order.
-        affinities: of the columns; empty for views and virtual tables, where values are what they are.
         rowid: a name of the rowid; None where there is none.
-        alias: the column that is the rowid; None where there is none.
         by_rowid: rows come by their rowid, and are known by it.
         identity: position in a row of what identifies it to people: the key, else the rowid behind the columns.
-        texts: columns that held texts alone in the first rows.
-        columnar: the columnar reader may be used: nobody seems to write, and the file is one that it reads alike.
+        shape: how the rows stand in the file, if they can be read straight from it: nobody seems to write, and they
+            are known by their rowid.
         version: of the file before it was opened.
-        address: of the file, as it was opened.
     """
 
     columns: tuple[str, ...]
-    affinities: Mapping[str, Affinity]
     rowid: str | None
-    alias: str | None
     by_rowid: bool
     identity: int | None
-    texts: frozenset[str]
-    columnar: bool
+    shape: TableShape | None
     version: str
-    address: str
 
 
 class SqliteSource(Source):
@@ -128,8 +119,8 @@ class SqliteSource(Source):
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """All rows, by rowid, else by key; see `Source.batches`."""
         layout = self._layout()
-        if layout.columnar:
-            yield from self._columnar(layout, Span(), batch_rows)
+        if layout.shape is not None:
+            yield from self._columnar(layout, layout.shape, Span(), batch_rows)
         else:
             yield from self._by_row(layout, Span(), batch_rows)
 
@@ -139,19 +130,19 @@ class SqliteSource(Source):
         """The rows in ranges of the rowid, about equally many in each; see `Source.streams`."""
         if count > 1 or within is not None:
             layout = self._layout()
-            if layout.columnar:
+            if (shape := layout.shape) is not None:
                 spans = (
                     self._spans(layout, batch_rows, count)
                     if within is None
                     else self._shared_out(layout, within, count)
                 )
-                return [self._columnar(layout, span, batch_rows) for span in spans]
+                return [self._columnar(layout, shape, span, batch_rows) for span in spans]
         return super().streams(batch_rows, count, within)
 
     def parts(self) -> pl.DataFrame | None:
         """The leaves of the table's b-tree; see `Source.parts`."""
         layout = self._layout()
-        if not layout.columnar:
+        if layout.shape is None:
             return None
         with self._connection() as connection:
             found = connection.execute(
@@ -168,40 +159,36 @@ class SqliteSource(Source):
         token = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big")
         return None if leaves is None else leaves.with_columns(pl.col("hash") ^ pl.lit(token, dtype=pl.UInt64))
 
-    def _columnar(self, layout: _Layout, span: Span, batch_rows: int) -> Generator[pl.DataFrame, None, None]:
-        """Frames by the columnar reader, and by row wherever that one does not give the exact values.
+    def _columnar(
+        self, layout: _Layout, shape: TableShape, span: Span, batch_rows: int
+    ) -> Generator[pl.DataFrame, None, None]:
+        """Frames straight from the file, and by row wherever these are not to be had.
 
-        Locks of a process are dropped when any of its descriptors of the file is closed, and two libraries open it
-        here: so what tells that nobody wrote is the version, looked at again before the last lock is given up.
+        Locks of a process are dropped when any of its descriptors of the file is closed, and here it is opened twice:
+        so what tells that nobody wrote is the version, looked at again before the last lock is given up.
         """
-        assert layout.rowid is not None
-        texts: Collection[str] = layout.texts
         patience = 1
         while True:
-            query = ColumnarQuery(
-                layout.address,
-                quoted(self._table),
-                layout.rowid,
-                layout.affinities,
-                layout.alias,
-                span,
-                texts,
-            )
-            with closing(columnar_frames(query, batch_rows, lambda: self._check_version(layout))) as frames:
-                while True:
-                    try:
-                        frame = next(frames, None)
-                    except InexactError:
-                        break
-                    if frame is None:
-                        return
-                    span = _after(frame, span)
-                    patience = max(1, patience // 2)
-                    yield frame
+            with self._connection() as connection:
+                # a lock is taken by the first read
+                connection.execute("BEGIN")
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                frames = record_frames(shape, span, batch_rows, lambda: self._check_version(layout))
+                with closing(frames):
+                    while True:
+                        try:
+                            frame = next(frames, None)
+                        except InexactError:
+                            break
+                        if frame is None:
+                            return
+                        span = _after(frame, span)
+                        patience = max(1, patience // 2)
+                        yield frame
             plain = 0
             with closing(self._by_row(layout, span, batch_rows)) as frames:
                 for frame in frames:
-                    span, texts, plain = _after(frame, span), _texts(frame, texts), plain + 1
+                    span, plain = _after(frame, span), plain + 1
                     yield frame
                     if plain == patience:
                         break
@@ -237,24 +224,29 @@ class SqliteSource(Source):
 
     def _layout(self) -> _Layout:
         version = self.version()
-        address = self._address(immutable=self._nobody_writes(_header(self.spec.path, self.spec.name)))
         with self._connection() as connection:
             columns = self._columns(connection)
             rowid = self._rowid(connection, columns)
             key, alias = self.spec.key, self._rowid_alias(connection)
             by_rowid = rowid is not None and (key is None or key == alias)
-            plain_table = self._is_table(connection)
-            affinities = self._affinities(connection, columns) if plain_table else {}
-            columnar = (
-                by_rowid
-                and plain_table
-                and not self._has_log()
-                and not _holds_something(_beside(self.spec.path, "-journal"))
-                and connection.execute("PRAGMA encoding").fetchone()[0] == "UTF-8"
-            )
             identity = columns.index(key) if key is not None else len(columns) if by_rowid else None
-            texts = self._first_texts(connection, affinities) if columnar else frozenset()
-        return _Layout(columns, affinities, rowid, alias, by_rowid, identity, texts, columnar, version, address)
+            shape = self._shape(connection, alias) if by_rowid else None
+        return _Layout(columns, rowid, by_rowid, identity, shape, version)
+
+    def _shape(self, connection: sqlite3.Connection, alias: str | None) -> TableShape | None:
+        """How the rows stand in the file; None where it is not for us to say."""
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (self._table,)).fetchone()
+        facts = connection.execute(f"PRAGMA table_xinfo({quoted(self._table)})").fetchall()
+        # views and virtual tables have no root, and columns that follow from others have no place of their own
+        if not root or any(hidden for *_, hidden in facts):
+            return None
+        if self._has_log() or _holds_something(_beside(self.spec.path, "-journal")):
+            return None
+        if connection.execute("PRAGMA encoding").fetchone()[0] != "UTF-8":
+            return None
+        affinities: dict[str, Affinity] = {name: affinity(kind) for _, name, kind, *_ in facts}
+        without_default = frozenset(name for _, name, _, _, default, *_ in facts if default is None)
+        return TableShape(self.spec.path, root, affinities, alias, without_default)
 
     def _spans(self, layout: _Layout, batch_rows: int, count: int) -> list[Span]:
         assert layout.rowid is not None
@@ -312,11 +304,6 @@ class SqliteSource(Source):
         found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (self._table,)).fetchone()
         return bool(found[0])
 
-    def _affinities(self, connection: sqlite3.Connection, columns: tuple[str, ...]) -> dict[str, Affinity]:
-        facts = connection.execute(f"PRAGMA table_xinfo({quoted(self._table)})").fetchall()
-        declared = {name: kind for _, name, kind, *_ in facts}
-        return {name: affinity(declared[name]) for name in columns}
-
     def _rowid_alias(self, connection: sqlite3.Connection) -> str | None:
         """The INTEGER PRIMARY KEY, if the table has one."""
         facts = connection.execute(f"PRAGMA table_xinfo({quoted(self._table)})").fetchall()
@@ -326,17 +313,6 @@ class SqliteSource(Source):
         if len(keys) == 1 and keys[0][1].upper() == "INTEGER" and all(origin != "pk" for _, _, _, origin, _ in indexes):
             return keys[0][0]
         return None
-
-    def _first_texts(self, connection: sqlite3.Connection, affinities: Mapping[str, Affinity]) -> frozenset[str]:
-        connection.text_factory = _decoded
-        names = ", ".join(map(quoted, affinities))
-        rows = connection.execute(f"SELECT {names} FROM {quoted(self._table)} LIMIT {_PROBED_ROWS}").fetchall()
-        texts: set[str] = set()
-        for position, (name, kept_as) in enumerate(affinities.items()):
-            kinds = {type(row[position]) for row in rows} - {type(None)}
-            if kinds == {str} or (not kinds and kept_as == "text"):
-                texts.add(name)
-        return frozenset(texts)
 
     def _tables(self, connection: sqlite3.Connection) -> tuple[str, ...]:
         rows = connection.execute(
@@ -486,16 +462,6 @@ def _holds_something(path: Path) -> bool:
 
 def _after(frame: pl.DataFrame, span: Span) -> Span:
     return replace(span, after=frame.item(frame.height - 1, frame.width - 1))
-
-
-def _texts(frame: pl.DataFrame, before: Collection[str]) -> frozenset[str]:
-    """The columns to expect texts in, after a frame that was read by row."""
-    held = {
-        column.name: column.dtype == pl.String
-        for column in frame.get_columns()[:-2]
-        if column.null_count() < frame.height
-    }
-    return frozenset({*(name for name in before if name not in held), *(name for name, text in held.items() if text)})
 
 
 def _decoded(value: bytes) -> object:

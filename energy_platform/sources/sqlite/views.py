@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from energy_platform.sources.sqlite.columnar import quoted
+from energy_platform.sources.sqlite.records import quoted
 
 
 def tables_behind(connection: sqlite3.Connection, name: str) -> frozenset[str]:
