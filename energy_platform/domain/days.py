@@ -13,6 +13,11 @@ from energy_platform.domain.errors import EstateError
 if TYPE_CHECKING:
     import polars as pl
 
+#: Microseconds.
+_HOUR = 3_600_000_000
+#: Hours are looked up for times that span at most so much.
+_LONGEST_SPAN = timedelta(days=50 * 366)
+
 
 def zone_of(name: str) -> ZoneInfo:
     """The IANA zone of that name. Raises EstateError for an unknown one."""
@@ -40,7 +45,43 @@ def local_day(time_column: str, zone: ZoneInfo) -> pl.Expr:
     """The local day of a UTC time column, as a polars Date expression."""
     import polars as pl
 
-    return pl.col(time_column).dt.convert_time_zone(str(zone)).dt.date()
+    return pl.col(time_column).map_batches(lambda times: local_days(times, zone), return_dtype=pl.Date)
+
+
+def local_days(times: pl.Series, zone: ZoneInfo) -> pl.Series:
+    """The local day of each time; null where there is none.
+
+    The zone is asked about hours, and about single times only in those in which a day ends or clocks change.
+
+    Args:
+        times: UTC, in microseconds.
+        zone: whose days.
+    """
+    import numpy as np
+    import polars as pl
+
+    low, high = times.min(), times.max()
+    if not isinstance(low, datetime) or not isinstance(high, datetime) or high - low > _LONGEST_SPAN:
+        return _local_days_one_by_one(times, zone)
+    numbers = times.to_physical().fill_null(strategy="min").to_numpy() // _HOUR
+    first = int(numbers.min())
+    begins = np.arange(first, int(numbers.max()) + 2) * _HOUR
+    marks = pl.Series(np.concatenate([begins[:-1], begins[1:] - 1]))
+    local = marks.cast(times.dtype).dt.convert_time_zone(str(zone)).dt.replace_time_zone(None)
+    at_begin, at_end = local.dt.date().to_physical().to_numpy().reshape(2, -1)
+    ahead_at_begin, ahead_at_end = (local.to_physical() - marks).to_numpy().reshape(2, -1)
+    hours = numbers - first
+    days = pl.Series(times.name, at_begin[hours]).cast(pl.Date)
+    # where clocks change within an hour, one day may end twice in it
+    in_doubt = ((at_begin != at_end) | (ahead_at_begin != ahead_at_end))[hours]
+    if in_doubt.any():
+        doubtful = pl.Series(in_doubt)
+        days = days.scatter(doubtful.arg_true(), _local_days_one_by_one(times.filter(doubtful), zone))
+    return days.set(times.is_null(), None) if times.null_count() else days
+
+
+def _local_days_one_by_one(times: pl.Series, zone: ZoneInfo) -> pl.Series:
+    return times.dt.convert_time_zone(str(zone)).dt.date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,11 +137,16 @@ def _read_layout(texts: pl.Series, form: re.Match[str]) -> tuple[Numbers, Mask]:
 
 
 def _read_digits(digits: npt.NDArray[np.uint8], form: re.Match[str]) -> tuple[Numbers, Mask]:
+    rows, length = digits.shape
+
     def number(place: int, count: int) -> Numbers:
-        value = digits[:, place].astype(np.int64)
-        for further in range(place + 1, place + count):
-            value *= 10
-            value += digits[:, further]
+        value = digits[:, place].astype(np.int64) if count % 2 else None
+        for further in range(place + count % 2, place + count, 2):
+            # two digits at once, the first of which is the low byte
+            pairs = np.ndarray(rows, "<u2", digits, offset=further, strides=(length,))
+            pair = (pairs & 0xFF) * np.uint16(10) + (pairs >> 8)
+            value = pair.astype(np.int64) if value is None else value * 100 + pair
+        assert value is not None
         return value
 
     parts: dict[str, Numbers | np.int64] = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_platform.domain.days import DayRange, day_of, local_day, start_of, zone_of
+from energy_platform.domain.days import DayRange, day_of, local_day, local_days, start_of, zone_of
 from energy_platform.domain.errors import EstateError
 
 ZONES = (
@@ -20,6 +20,7 @@ ZONES = (
     "America/Sao_Paulo",
     "Pacific/Apia",
     "Asia/Kathmandu",
+    "America/St_Johns",
     "UTC",
 )
 SPAN = (datetime(2040, 1, 1, tzinfo=UTC) - datetime(2001, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
@@ -84,3 +85,23 @@ def test_an_unknown_zone_is_refused_by_name(name: str) -> None:
 
 def test_a_zone_is_a_zone() -> None:
     assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+
+
+@given(st.lists(st.none() | INSTANTS, max_size=30), st.sampled_from(ZONES))
+@settings(max_examples=200, deadline=None)
+def test_days_of_many_times_are_those_of_each(instants: list[datetime | None], zone_name: str) -> None:
+    zone = zone_of(zone_name)
+    times = pl.Series("time", instants, dtype=pl.Datetime("us", "UTC"))
+    expected = [None if instant is None else day_of(instant, zone) for instant in instants]
+    assert local_days(times, zone).to_list() == expected
+
+
+def test_a_day_that_ends_twice_within_an_hour() -> None:
+    """In Newfoundland clocks went back at one minute past midnight."""
+    zone = zone_of("America/St_Johns")
+    first = datetime(2008, 11, 2, 2, 29, tzinfo=UTC)
+    times = pl.Series(
+        "time", [first + timedelta(seconds=20 * step) for step in range(8)], dtype=pl.Datetime("us", "UTC")
+    )
+    second, back = date(2008, 11, 2), date(2008, 11, 1)
+    assert local_days(times, zone).to_list() == [back] * 3 + [second] * 3 + [back] * 2
