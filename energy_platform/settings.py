@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     )
     batch_rows: int = Field(default=50_000, ge=1, description="Rows of one record batch.")
     spill_rows: int = Field(
-        default=250_000, ge=1, description="Rows held in memory before staged days go to temporary files."
+        default=1_000_000,
+        ge=1,
+        description="Points held in memory before they go to temporary files; of tables a quarter as many rows.",
     )
 
     arrivals_seconds: int = Field(

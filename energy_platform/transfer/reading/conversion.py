@@ -87,13 +87,10 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
         return Converted(as_text(raw), pl.repeat(value=False, n=raw.len(), eager=True), "")
     if column_type == "json":
         return Converted(raw.cast(pl.String), pl.repeat(value=False, n=raw.len(), eager=True), "not_json")
-    present = raw.is_not_null()
-    if raw.dtype == pl.String:
-        present = present & (raw.str.strip_chars() != "")
     if column_type == "time":
         parsed = parse_times(raw, zone, form.time, form.ambiguous)
-        refused = parsed.times.is_null() & present
         doubtful = parsed.twice if form.ambiguous == "quarantine" else None
+        refused = _not_converted(raw, parsed.times)
         return Converted(parsed.times, refused, "unreadable_time", parsed.ambiguous, parsed.nonexistent, doubtful)
     if column_type == "date":
         values, reason = parse_dates(raw, form.time), "not_a_date"
@@ -104,7 +101,16 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
         values, reason = _as_integers(plain) if column_type == "integer" else as_floats(plain), "not_a_number"
         if form.unit is not None:
             values = _in_canonical_unit(values, form.unit)
-    return Converted(values, values.is_null() & present, reason)
+    return Converted(values, _not_converted(raw, values), reason)
+
+
+def _not_converted(raw: pl.Series, values: pl.Series) -> pl.Series:
+    """A mask of what stood there and has become nothing."""
+    lost = values.is_null()
+    if not values.null_count():
+        return lost
+    lost &= raw.is_not_null()
+    return lost & (raw.str.strip_chars() != "") if raw.dtype == pl.String else lost
 
 
 def as_text(raw: pl.Series) -> pl.Series:

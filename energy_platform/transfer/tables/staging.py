@@ -42,6 +42,8 @@ PLACE: Final = "@place"
 _SORTED_BY: Final = "@sorted"
 _STREAM_BITS: Final = 32
 _RANGES: Final = 64
+#: The tags of points are kept once per series; a row has all of its texts itself.
+_POINTS_IN_THE_ROOM_OF_A_ROW: Final = 4
 _SPILLS: Final = 8
 #: Rows between two keys that are remembered of a file, to find ranges by.
 _SAMPLED: Final = 512
@@ -70,12 +72,12 @@ class Staging:
 
     Args:
         rules: of the mapping; its contract is a table's.
-        spill_rows: accepted rows that are held in memory at most.
+        spill_rows: points that may be held in memory, in whose room a quarter as many rows are.
     """
 
     def __init__(self, rules: MappingRules, spill_rows: int) -> None:
         self._rules = rules
-        self._spill_rows = spill_rows
+        self._spill_rows = max(1, spill_rows // _POINTS_IN_THE_ROOM_OF_A_ROW)
         self._staged = [*rules.contract.column_names, SOURCE, ORDER, KEY, PLACE]
         # each stream's rows on their own: the keys of one may lie one behind the other
         self._memory: dict[tuple[int, int], list[pl.DataFrame]] = {}
