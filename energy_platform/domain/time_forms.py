@@ -20,7 +20,7 @@ class TimeForm:
 
     Attributes:
         unit: of epoch numbers.
-        format: in the codes of strptime.
+        format: in the codes of strptime, and `%k`: an hour up to 24, which is the next day's midnight.
         order: of day and month in dates such as 01/02/2025.
     """
 
@@ -48,6 +48,7 @@ _CODES: Final[Mapping[str, str]] = {
     "d": r"(?P<d>3[0-1]|[1-2][0-9]|0[1-9]|[1-9])",
     "j": r"(?P<j>36[0-6]|3[0-5][0-9]|[1-2][0-9]{2}|0[1-9][0-9]|00[1-9]|[1-9][0-9]|0[1-9]|[1-9])",
     "H": r"(?P<H>2[0-3]|[0-1][0-9]|[0-9])",
+    "k": r"(?P<k>2[0-4]|[0-1][0-9]|[0-9])",
     "I": r"(?P<I>1[0-2]|0[1-9]|[1-9])",
     "M": r"(?P<M>[0-5][0-9]|[0-9])",
     "S": r"(?P<S>[0-5][0-9]|[0-9])",
@@ -57,9 +58,10 @@ _CODES: Final[Mapping[str, str]] = {
     "p": r"(?P<p>[ap]m|오전|오후)",
     "a": rf"(?:{_WEEKDAYS})",
 }
+_SAME: Final = (("Y", "y"), ("m", "b"), ("H", "I"), ("H", "k"), ("k", "I"))
 _SAME_CODE: Final[Mapping[str, str]] = {"B": "b", "h": "b", "A": "a"}
 _WHOLE_CODES: Final[Mapping[str, str]] = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M"}
-KNOWN_CODES: Final = "%Y %y %m %d %j %b %B %H %I %p %M %S %f %z %a %A"
+KNOWN_CODES: Final = "%Y %y %m %d %j %b %B %H %k %I %p %M %S %f %z %a %A"
 
 _CLOCK = (
     r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
@@ -126,7 +128,7 @@ def _check_complete(codes: set[str]) -> None:
         raise FormatError("it has no year: %Y, or %y for two digits")
     if "j" not in codes and not ("d" in codes and codes & {"m", "b"}):
         raise FormatError("it has no day: %d with %m or %b, or %j for the day of the year")
-    for one, other in (("Y", "y"), ("m", "b"), ("H", "I"), ("j", "d"), ("j", "m"), ("j", "b")):
+    for one, other in (*_SAME, ("j", "d"), ("j", "m"), ("j", "b")):
         if {one, other} <= codes:
             raise FormatError(f"%{one} and %{other} say the same")
     if ("I" in codes) != ("p" in codes):
@@ -134,5 +136,5 @@ def _check_complete(codes: set[str]) -> None:
     for finer, coarser in (("f", "S"), ("S", "M")):
         if finer in codes and coarser not in codes:
             raise FormatError(f"%{finer} needs %{coarser} beside it")
-    if "M" in codes and not codes & {"H", "I"}:
+    if "M" in codes and not codes & {"H", "k", "I"}:
         raise FormatError("%M needs %H beside it")

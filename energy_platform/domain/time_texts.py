@@ -22,9 +22,10 @@ Mask = npt.NDArray[np.bool_]
 _SECOND = 1_000_000
 #: Texts are read so many at a time: what is made of them stays in a core's own cache.
 _BLOCK = 1 << 14
-_FULL_WIDTH: Mapping[str, int] = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
+_FULL_WIDTH: Mapping[str, int] = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "k": 2, "I": 2, "M": 2, "S": 2}
 #: Two digits of a year up to here are of this century.
 _LAST_YEAR = 68
+_LAST_CALENDAR_YEAR = 9999
 _ZERO = np.int64(0)
 
 
@@ -202,7 +203,14 @@ def _times_of(parts: Mapping[str, Numbers | np.int64]) -> tuple[Numbers, Mask]:
         half = parts["p"]
         valid &= (half < 0) | ((hour > 0) & (hour <= 12))
         hour = np.where(half < 0, hour, hour % 12 + half)
-    valid &= (hour < 24) & (minute < 60) & (second < 60)
+    if "k" in parts:
+        hour = parts["k"]
+        # 24 is no hour of its own: it ends the day, at the next one's midnight; none follows the last of the calendar
+        ends_day = (minute == 0) & (second == 0) & (parts.get("f", _ZERO) == 0) & (year < _LAST_CALENDAR_YEAR)
+        valid &= (hour < 24) | ((hour == 24) & ends_day)
+    else:
+        valid &= hour < 24
+    valid &= (minute < 60) & (second < 60)
     times = (((first_day + day - 1) * 24 + hour) * 60 + minute) * 60 + second
     times *= _SECOND
     if "f" in parts:

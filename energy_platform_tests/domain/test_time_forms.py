@@ -251,3 +251,37 @@ def test_blocks_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
     stamps = [datetime(2024, 11, 1, tzinfo=UTC) + timedelta(minutes=17 * number) for number in range(500)]
     raw = pl.Series([f"{stamp:%d.%m.%y %H:%M}" for stamp in stamps])
     assert parse_times(raw, ZoneInfo("UTC"), TimeForm(format="%d.%m.%y %H:%M")).times.to_list() == stamps
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "instant"),
+    [
+        ("2024-02-29 24", "%Y-%m-%d %k", datetime(2024, 3, 1, tzinfo=UTC)),
+        ("2024-02-29 1", "%Y-%m-%d %k", datetime(2024, 2, 29, 1, tzinfo=UTC)),
+        ("20231231 24:00", "%Y%m%d %k:%M", datetime(2024, 1, 1, tzinfo=UTC)),
+        ("2023-12-31 24:00:00.000", "%Y-%m-%d %k:%M:%S.%f", datetime(2024, 1, 1, tzinfo=UTC)),
+        ("2023-12-31 23:59", "%Y-%m-%d %k:%M", datetime(2023, 12, 31, 23, 59, tzinfo=UTC)),
+        ("2023-12-31 24:01", "%Y-%m-%d %k:%M", None),
+        ("2023-12-31 24:00:00.5", "%Y-%m-%d %k:%M:%S.%f", None),
+        ("2023-12-31 25", "%Y-%m-%d %k", None),
+        ("9999-12-31 24", "%Y-%m-%d %k", None),
+        # an hour of strptime's own code ends at 23, as ever
+        ("2023-12-31 24", "%Y-%m-%d %H", None),
+    ],
+)
+@pytest.mark.parametrize("beside", ["2023-12-31 07", "x"])
+def test_the_hour_24_is_the_midnight_that_ends_its_day(
+    text: str, form: str, instant: datetime | None, beside: str
+) -> None:
+    read = parse_times(pl.Series([text, beside, text]), ZoneInfo("UTC"), TimeForm(format=form)).times.to_list()
+    assert [read[0], read[2]] == [instant, instant]
+
+
+def test_the_hour_24_is_local() -> None:
+    read = parse_times(pl.Series(["2024-05-31 24:00"]), SEOUL, TimeForm(format="%Y-%m-%d %k:%M"))
+    assert read.times.to_list() == [datetime(2024, 5, 31, 15, tzinfo=UTC)]
+
+
+def test_an_hour_stands_once() -> None:
+    with pytest.raises(FormatError, match="%H and %k say the same"):
+        pattern_of(TimeForm(format="%Y-%m-%d %H %k"))
