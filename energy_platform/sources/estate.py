@@ -271,7 +271,11 @@ class _Reading(RegisterReading, RoleReading, OptionReading):
         shape = given.get("shape", "long")
         if shape not in ("long", "wide"):  # a list, not a set: it may be anything
             self.fail(f"{place}.shape", f"{shape!r} is no shape.", "Write long or wide.")
-        values, value_roles = self.values(given.get("values", {}), f"{place}.values")
+        of_values = "power_kw" if section == "energy" else "value"
+        column_of_values = (
+            contract.column(of_values) if of_values in contract.column_names else Column("value", "float")
+        )
+        values, value_roles = self.values(given.get("values", {}), f"{place}.values", column_of_values)
 
         def role_of(role: str, column: str, file: str) -> Role:
             return self.role(given[role], f"{place}.{role}", _column_of(contract, column), file)
@@ -380,8 +384,11 @@ class _Reading(RegisterReading, RoleReading, OptionReading):
         if spec.shape == "wide":
             needed = [name for name in needed if name != "sensor_id"]
             if not spec.values:
-                self.fail(f"{place}.values", "A wide source needs `values:`.", "Write {column: sensor type, …}.")
-            for name in ("value", "state", "sensor_type"):
+                kind = "power_kw" if section == "energy" else "sensor type"
+                self.fail(f"{place}.values", "A wide source needs `values:`.", f"Write {{column: {kind}, …}}.")
+            if section == "energy":
+                self.wide_energy(spec, place)
+            for name in ("value", "state", "sensor_type", "power_kw"):
                 if name in spec.roles:
                     self.fail(f"{place}.{role_of[name]}", "A wide source has its values in `values:`.", "Remove it.")
         elif spec.values:
@@ -392,6 +399,13 @@ class _Reading(RegisterReading, RoleReading, OptionReading):
                     f"{place}.{role_of[name]}",
                     f"The role `{role_of[name]}` is missing: no row of {contract.name} can be without it.",
                     f"Write `{role_of[name]}: column`, or {{const: …}}.",
+                )
+        for name, role in spec.roles.items():
+            if role.from_column and spec.shape != "wide":
+                self.fail(
+                    f"{place}.{role_of[name]}",
+                    "Only the columns of a wide source say by their names whose a value is.",
+                    "Add `shape: wide` and `values:`, or name the column that holds it.",
                 )
         building = spec.roles["building_id"]
         if building.from_sensor and (section not in {"readings", "alerts"} or "sensor_id" not in spec.roles):
@@ -404,6 +418,28 @@ class _Reading(RegisterReading, RoleReading, OptionReading):
                 place,
                 f"It names no value: one of {', '.join(contract.any_of)} is needed.",
                 f"Write e.g. `{contract.any_of[0]}: column`.",
+            )
+
+    def wide_energy(self, spec: SourceSpec, place: str) -> None:
+        """Each value of a wide source of energy is the power of a building or meter that its column is called by."""
+        if spec.register is not None:
+            self.fail(
+                f"{place}.register",
+                "Registers of several meters cannot stand in columns of their own.",
+                "Write a row for each reading of a meter, with the meter beside it.",
+            )
+        for column, field_name in spec.values.items():
+            if field_name != spec.value_column:
+                self.fail(
+                    f"{place}.values.{column}",
+                    f"{field_name!r} cannot stand in several columns.",
+                    f"Write `{column}: {spec.value_column}`; what holds for the whole row has a role of its own.",
+                )
+        if len(spec.values) > 1 and not any(role.from_column for role in spec.roles.values()):
+            self.fail(
+                f"{place}.values",
+                "Nothing tells the points of these columns apart.",
+                "Write `building: {from: column}`, or `meter: {from: column}`, where a column is called by its own.",
             )
 
     def unambiguous(self, spec: SourceSpec, place: str) -> None:

@@ -29,7 +29,7 @@ class OptionReading(ValueReading):
     def options(kind: Kind, section: str | None) -> list[str]:
         """Names of the options that a source of a kind may have."""
         names = [kind, *_ANY, *_OF_KIND[kind]]
-        if section == "readings":
+        if section in {"readings", "energy"}:
             names += ["shape", "values"]
         if section in {"energy", None}:
             names.append("extra")

@@ -17,6 +17,9 @@ from energy_platform.sources.spec import Role
 _ROLE_REMEDY = "Write the name of a column, {const: value} or {column: name, map: {old: new}}."
 _TIME_KEYS = ("unit", "format", "order")
 _NUMBER_KEYS = ("unit", "strip")
+#: What the columns of a wide source may be called by.
+_NAMED_BY_COLUMN = ("building_id", "meter_id", "sensor_id")
+_LONGEST_INTERVAL_MINUTES = 366 * 24 * 60
 
 
 class RoleReading(ValueReading):
@@ -45,6 +48,7 @@ class RoleReading(ValueReading):
             keys += ["date", "time", *(key for key in _TIME_KEYS if column.type == "time" or key != "unit")]
         if column.type in {"float", "integer"}:
             keys += _NUMBER_KEYS if column.type == "float" else ["strip"]
+            keys += ["per_minutes"] if column.unit == CANONICAL_UNITS["power"] else []
         self.known(given, keys, place)
         if set(given) == {"const"}:
             constant = given["const"]
@@ -63,17 +67,35 @@ class RoleReading(ValueReading):
             time=self.time_form(given, place) if column.type in {"time", "date"} else TimeForm(),
             unit=self.unit(given, place, column) if column.type == "float" else None,
             strip=self.glued(given["strip"], f"{place}.strip") if "strip" in given else (),
+            per_minutes=self.per_minutes(given, place),
         )
+
+    def per_minutes(self, given: Mapping[str, Any], place: str) -> float | None:
+        """The minutes of which each number is the energy; None where it is power."""
+        if "per_minutes" not in given:
+            return None
+        minutes = given["per_minutes"]
+        place = f"{place}.per_minutes"
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float):
+            self.fail(place, f"A number must stand here, not {kind_of(minutes)}.", "Write e.g. 15, or leave it out.")
+        if not 0 < minutes <= _LONGEST_INTERVAL_MINUTES:
+            self.fail(place, f"{minutes!r} minutes are no interval.", "Write e.g. 15, or leave it out.")
+        if "unit" not in given:
+            self.fail(place, "It needs a unit of energy beside it.", "Write `unit: kWh`, or whichever it is.")
+        return float(minutes)
 
     def derived(self, given: Mapping[str, Any], place: str, column: Column, path: str) -> Role:
         """A building that follows from its sensor, or a text that the file's name holds."""
         if given["from"] == "sensor" and column.name == "building_id" and set(given) == {"from"}:
             return Role(from_sensor=True)
+        if given["from"] == "column" and column.name in _NAMED_BY_COLUMN and set(given) <= {"from", "map"}:
+            return Role(from_column=True, map=self.replacements(given.get("map", {}), f"{place}.map"))
         if given["from"] != "name" or column.type != "text" or not set(given) <= {"from", "pattern"}:
             self.fail(
                 place,
                 "Only a building can be taken from another row, and only from its sensor.",
-                "Write `building: {from: sensor}`, or {from: name, pattern: …} where the name of the file says it.",
+                "Write `building: {from: sensor}`, or {from: name, pattern: …} where the name of the file says it, or"
+                " {from: column} where those of the columns of a wide source do.",
             )
         if "pattern" not in given:
             self.fail(
@@ -134,10 +156,18 @@ class RoleReading(ValueReading):
                 f"The unit {given!r} is unknown.",
                 f"Units that are converted are {units}; others are loaded as they are: leave it out.",
             )
+        wanted = CANONICAL_UNITS["energy"] if "per_minutes" in options else column.unit
         # a reading may be of any quantity; other columns are of one
-        if column.name != "value" and column.unit != CANONICAL_UNITS[unit.quantity]:
+        if column.name != "value" and wanted != CANONICAL_UNITS[unit.quantity]:
             own = f"is in {column.unit}" if column.unit else "has no unit"
-            self.fail(place, f"{unit.name} is a unit of {unit.quantity}; {column.name} {own}.", "Leave it out.")
+            what = f"{unit.name} is a unit of {unit.quantity}; {column.name} {own}"
+            if unit.quantity == "energy" and column.unit == CANONICAL_UNITS["power"]:
+                remedy = "Where each number is the energy of an interval, write its length too: `per_minutes: 15`."
+            elif "per_minutes" in options:
+                what, remedy = f"{unit.name} is no unit of energy", "Write one, e.g. kWh; or take `per_minutes:` out."
+            else:
+                remedy = "Leave it out."
+            self.fail(place, f"{what}.", remedy)
         return unit.name
 
     def glued(self, value: Any, place: str) -> tuple[str, ...]:
@@ -148,8 +178,15 @@ class RoleReading(ValueReading):
                 self.fail(place, f"{text!r} cannot be taken off a number.", "Write the text, e.g. '°C'.")
         return texts
 
-    def values(self, value: Any, place: str) -> tuple[dict[str, str], dict[str, Role]]:
-        """The columns of a wide source: the sensor type of each, and of some how their numbers are written."""
+    def values(self, value: Any, place: str, column: Column) -> tuple[dict[str, str], dict[str, Role]]:
+        """The columns of a wide source: the sensor type or field of each, and of some how their numbers are written.
+
+        Args:
+            value: as it stands in the file.
+            place: where it stands.
+            column: the canonical column that the values are of.
+        """
+        keys = ["type", *_NUMBER_KEYS, *(["per_minutes"] if column.unit == CANONICAL_UNITS["power"] else [])]
         types: dict[str, str] = {}
         roles: dict[str, Role] = {}
         for name, given in self.mapping(value, place).items():
@@ -157,13 +194,14 @@ class RoleReading(ValueReading):
             if not isinstance(given, dict):
                 types[name] = self.text(given, here)
                 continue
-            self.known(self.mapping(given, here), ("type", *_NUMBER_KEYS), here)
+            self.known(self.mapping(given, here), keys, here)
             if "type" not in given:
-                self.fail(f"{here}.type", "This key is missing.", "Write {type: sensor type, unit: …}.")
+                what = "sensor type" if column.name == "value" else column.name
+                self.fail(f"{here}.type", "This key is missing.", f"Write {{type: {what}, unit: …}}.")
             types[name] = self.text(given["type"], f"{here}.type")
-            unit = self.unit(given, here, _READING)
+            unit = self.unit(given, here, column)
             strip = self.glued(given["strip"], f"{here}.strip") if "strip" in given else ()
-            roles[name] = Role(column=name, unit=unit, strip=strip)
+            roles[name] = Role(column=name, unit=unit, strip=strip, per_minutes=self.per_minutes(given, here))
         return types, roles
 
     def replacements(self, value: Any, place: str) -> dict[str, str]:
@@ -174,6 +212,3 @@ class RoleReading(ValueReading):
             if not is_scalar(old) or not is_scalar(new):
                 self.fail(f"{place}.{old}", f"{new!r} is no single value.", "Write `old: new`.")
         return {plain_text(old): plain_text(new) for old, new in value.items()}
-
-
-_READING = Column("value", "float")

@@ -41,6 +41,8 @@ class Role:
         time: how its times are written.
         unit: of its numbers, by its proper name; None where they are in the unit that is stored.
         strip: texts of which one may stand glued to a number, such as its unit.
+        per_minutes: its numbers are the energy of so many minutes, and become mean power; None where they are not.
+        from_column: it is the name of the column that a value of a wide source stands in.
     """
 
     column: str | None = None
@@ -51,6 +53,8 @@ class Role:
     time: TimeForm = ANY_FORM
     unit: str | None = None
     strip: tuple[str, ...] = ()
+    per_minutes: float | None = None
+    from_column: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ class SourceSpec:
         target: name of the measurement or table that it feeds.
         roles: canonical column and where its values come from.
         extra: further fields (of a table: names within `attributes`) and their columns.
-        values: columns of a wide source and the sensor type that each is.
+        values: columns of a wide source, and the sensor type that each is; of energy, its field.
         value_roles: of such columns, where they say more than their sensor type: unit and glued texts.
         ignored: columns that are not loaded, and why.
         where: its place in the estate file, for messages.
@@ -146,6 +150,11 @@ class SourceSpec:
     def fixed_fields(self) -> dict[str, ColumnType]:
         """Fields beside the contract's own that it feeds, whatever it holds, and their types."""
         return {REGISTER.name: REGISTER.type} if self.register is not None else {}
+
+    @property
+    def value_column(self) -> str:
+        """The canonical column that the values of a wide source are of."""
+        return "power_kw" if self.target == "energy_consumption" else "value"
 
     @property
     def has_tenant_role(self) -> bool:

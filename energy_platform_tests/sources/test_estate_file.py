@@ -522,3 +522,57 @@ ignore: {{m/d.csv: bad, m/old/: old}}
     assert found.sources[4].path == tmp_path / "m" / "b.db"
     assert [found.position_of(spec) for spec in found.sources] == list(range(6))
     assert with_gone_files(estate, ["m/a.csv"]) is estate
+
+
+WIDE = "csv: a.csv, shape: wide, time: t"
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "what", "remedy"),
+    [
+        (
+            "csv: a.csv, power_kw: {column: v, unit: kWh}",
+            ".power_kw.unit",
+            "kWh is a unit of energy",
+            "per_minutes: 15",
+        ),
+        (
+            "csv: a.csv, power_kw: {column: v, unit: W, per_minutes: 5}",
+            ".power_kw.unit",
+            "W is no unit of energy",
+            "kWh",
+        ),
+        ("csv: a.csv, power_kw: {column: v, per_minutes: 5}", ".power_kw.per_minutes", "needs a unit", "`unit: kWh`"),
+        ("csv: a.csv, power_kw: {column: v, unit: kWh, per_minutes: 0}", ".power_kw.per_minutes", "no interval", "15"),
+        ("csv: a.csv, power_kw: {column: v, unit: kWh, per_minutes: x}", ".power_kw.per_minutes", "the text 'x'", "15"),
+        (
+            "csv: a.csv, temperature_c: {column: v, unit: C, per_minutes: 5}",
+            ".temperature_c.per_minutes",
+            "unknown",
+            "",
+        ),
+        ("csv: a.csv, time: t, power_kw: p, building: {from: column}", ".building", "wide source", "shape: wide"),
+        (f"{WIDE}, building: {{from: column}}", ".values", "needs `values:`", "{column: power_kw, …}"),
+        (f"{WIDE}, building: b, values: {{x: power_kw, y: power_kw}}", ".values", "tells the points", "{from: column}"),
+        (f"{WIDE}, building: {{from: column}}, values: {{x: gas}}", ".values.x", "'gas' cannot stand", "x: power_kw"),
+        (f"{WIDE}, building: {{from: column}}, values: {{x: {{unit: W}}}}", ".values.x.type", "missing", "power_kw"),
+        (f"{WIDE}, building: {{from: column}}, power_kw: p, values: {{x: power_kw}}", ".power_kw", "in `values:`", ""),
+        (
+            f"{WIDE}, building: {{from: column}}, register: r, values: {{x: power_kw}}",
+            ".register",
+            "Registers of",
+            "row",
+        ),
+        (
+            f"{WIDE}, building: {{from: column, pattern: x}}, values: {{x: power_kw}}",
+            ".building",
+            "Only a building",
+            "",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_source_of_energy_is_named(tmp_path, entry, where, what, remedy):
+    error = refused(tmp_path, HEAD + f"energy:\n  - {{{entry}}}\n")
+    assert error.where == f"estate.yaml: energy[0]{where}"
+    assert what in error.what
+    assert remedy in error.remedy

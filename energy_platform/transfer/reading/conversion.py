@@ -27,6 +27,7 @@ _SPECIAL_FLOATS: Mapping[str, float] = {
 
 
 _PLAIN_NUMBERS: Final = NumberForm()
+_MINUTES_OF_HOUR: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class ColumnForm:
         numbers: of numbers that are text.
         strip: texts of which one may stand glued to a number.
         unit: of its numbers; None where they are in the unit that is stored.
+        per_minutes: its numbers are the energy of so many minutes; None where they are not.
     """
 
     time: TimeForm = ANY_FORM
@@ -46,6 +48,7 @@ class ColumnForm:
     numbers: NumberForm = _PLAIN_NUMBERS
     strip: tuple[str, ...] = ()
     unit: Unit | None = None
+    per_minutes: float | None = None
 
     @property
     def has_plain_numbers(self) -> bool:
@@ -101,6 +104,8 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
         values, reason = _as_integers(plain) if column_type == "integer" else as_floats(plain), "not_a_number"
         if form.unit is not None:
             values = _in_canonical_unit(values, form.unit)
+        if form.per_minutes is not None:
+            values = values.cast(pl.Float64) * _MINUTES_OF_HOUR / form.per_minutes
     return Converted(values, _not_converted(raw, values), reason)
 
 

@@ -224,6 +224,11 @@ def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules
     frame = pl.DataFrame(columns).with_columns(
         raw.get_column(KEY), raw.get_column(ORDER), pl.lit(position, dtype=pl.Int32).alias(SOURCE)
     )
+    if spec.shape == "wide" and "sensor_id" in frame.columns and "sensor_id" not in spec.roles:
+        # a column that its building is called by says nothing more of the sensor
+        called = TYPE if spec.roles["building_id"].from_column else COLUMN
+        sensor = pl.col("building_id") + "." + pl.lit(raw.get_column(called))
+        frame = frame.with_columns(sensor.alias("sensor_id"))
     frame = _fill(frame, contract, spec, rules)
     frame = frame.with_columns(_reason(refusals, frame, contract, spec, rules).alias(REASON))
     day = local_day("time", zone) if isinstance(contract, Measurement) else pl.lit(None, dtype=pl.Date)
@@ -246,10 +251,7 @@ def _day(rules: MappingRules) -> pl.Expr:
 
 
 def _fill(frame: pl.DataFrame, contract: Contract, spec: SourceSpec, rules: MappingRules) -> pl.DataFrame:
-    """Values that follow from others: absent tags, the main meter, a sensor's building, a wide source's sensors."""
-    if spec.shape == "wide" and "sensor_id" not in spec.roles:
-        column = frame.get_column(KEY).str.split("#").list.last()
-        frame = frame.with_columns((pl.col("building_id") + "." + column).alias("sensor_id"))
+    """Values that follow from others: absent tags, the main meter, a sensor's building."""
     if "meter_id" in frame.columns:
         meter = pl.col("meter_id")
         frame = frame.with_columns(

@@ -31,8 +31,8 @@ def converted(raw: pl.DataFrame, name: str, column_type: ColumnType, spec: Sourc
 def raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, estate: Estate) -> pl.Series:
     """The source's values for a canonical column, as they are; nulls where it names none."""
     absent = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
-    if spec.shape == "wide" and name in {"value", "sensor_type"}:
-        return raw.get_column(VALUE if name == "value" else TYPE)
+    if spec.shape == "wide" and name in {spec.value_column, "sensor_type"}:
+        return raw.get_column(TYPE if name == "sensor_type" else VALUE)
     role = spec.roles.get(name)
     if role is None:
         if name in spec.extra:
@@ -83,6 +83,8 @@ def inferred_type(raw: pl.Series, numbers: NumberForm = PLAIN_FORM.numbers) -> C
 
 
 def _role_values(raw: pl.DataFrame, role: Role, spec: SourceSpec) -> pl.Series:
+    if role.from_column:
+        return raw.get_column(COLUMN).replace(dict(role.map)) if role.map else raw.get_column(COLUMN)
     if role.column is None:
         constant = role.constant
         value = constant if isinstance(constant, (bool, int, float)) else str(constant)
@@ -113,6 +115,7 @@ def _value_role(raw: pl.DataFrame, spec: SourceSpec) -> Role:
 
 
 def _form(raw: pl.DataFrame, name: str, spec: SourceSpec) -> ColumnForm:
-    role = _value_role(raw, spec) if name == "value" else spec.roles.get(name, Role())
+    is_value = name == (spec.value_column if spec.shape == "wide" else "value")
+    role = _value_role(raw, spec) if is_value else spec.roles.get(name, Role())
     unit = unit_named(role.unit) if role.unit is not None else None
-    return ColumnForm(role.time, spec.ambiguous, spec.numbers, role.strip, unit)
+    return ColumnForm(role.time, spec.ambiguous, spec.numbers, role.strip, unit, role.per_minutes)

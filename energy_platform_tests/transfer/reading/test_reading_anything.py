@@ -142,6 +142,75 @@ def test_a_wide_source_in_other_units(tmp_path):
     ]
 
 
+def test_a_column_for_each_building(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "t,Bear,Fox (W),Elk,oat\n2025-03-05 09:00,10,1500,5,-3.5\n2025-03-05 09:15,11,,6,\n"
+    )
+    estate = estate_of(
+        tmp_path,
+        """energy:
+  - csv: a.csv
+    shape: wide
+    time: t
+    building: {from: column, map: {Fox (W): Fox}}
+    temperature_c: oat
+    values: {Bear: power_kw, Fox (W): {type: power_kw, unit: W}, Elk: {type: power_kw, unit: kWh, per_minutes: 15}}
+""",
+    )
+    frame = mapped(estate)
+    assert rows(frame, "building_id", "meter_id", "time", "power_kw", "temperature_c", "@reason", "@key") == [
+        ("Bear", "main", at(0), 10.0, -3.5, None, "1#Bear"),
+        ("Bear", "main", at(0, 15), 11.0, None, None, "2#Bear"),
+        ("Fox", "main", at(0), 1.5, -3.5, None, "1#Fox (W)"),
+        ("Elk", "main", at(0), 20.0, -3.5, None, "1#Elk"),
+        ("Elk", "main", at(0, 15), 24.0, None, None, "2#Elk"),
+    ]
+
+
+def test_a_column_for_each_meter_and_for_a_sensor_of_each_building(tmp_path):
+    (tmp_path / "a.csv").write_text("t,M1,M2\n2025-03-05 09:00,10,20\n")
+    (tmp_path / "gas.csv").write_text("t,Bear,Fox #1\n2025-03-05 09:00,1.5,2.5\n")
+    estate = estate_of(
+        tmp_path,
+        """energy:
+  - csv: a.csv
+    shape: wide
+    time: t
+    building: {const: B1}
+    meter: {from: column}
+    values: {M1: power_kw, M2: power_kw}
+readings:
+  - {csv: gas.csv, shape: wide, time: t, building: {from: column}, values: {Bear: gas, "Fox #1": gas}}
+""",
+    )
+    assert rows(mapped(estate), "building_id", "meter_id", "power_kw") == [("B1", "M1", 10.0), ("B1", "M2", 20.0)]
+    assert rows(mapped(estate, position=1), "building_id", "sensor_id", "sensor_type", "value") == [
+        ("Bear", "Bear.gas", "gas", 1.5),
+        ("Fox #1", "Fox #1.gas", "gas", 2.5),
+    ]
+
+
+def test_sensors_are_called_by_the_whole_name_of_their_columns(tmp_path):
+    """A number sign in the name of a column parts nothing: two sensors stay two."""
+    (tmp_path / "a.csv").write_text("t,in #1,out #1\n2025-03-05 09:00,20,5\n")
+    estate = estate_of(
+        tmp_path,
+        "readings:\n  - {csv: a.csv, shape: wide, time: t, building: {const: B1},"
+        " values: {'in #1': temperature, 'out #1': temperature}}\n",
+    )
+    assert rows(mapped(estate), "sensor_id", "value") == [("B1.in #1", 20.0), ("B1.out #1", 5.0)]
+
+
+def test_energy_of_intervals_becomes_mean_power(tmp_path):
+    (tmp_path / "a.csv").write_text("t,e\n2025-03-05 09:00,0.5\n2025-03-05 09:30,2\n2025-03-05 10:00,x\n")
+    estate = estate_of(
+        tmp_path,
+        "energy:\n  - {csv: a.csv, time: t, building: {const: B1},"
+        " power_kw: {column: e, unit: MWh, per_minutes: 30}}\n",
+    )
+    assert rows(mapped(estate), "power_kw", "@reason") == [(1000.0, None), (4000.0, None), (None, "not_a_number")]
+
+
 def test_readings_in_one_unit_and_marks_in_a_database(tmp_path):
     with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
         database.execute('CREATE TABLE "select" (t INTEGER, "건물" TEXT, s TEXT, v, extra)')
