@@ -17,6 +17,8 @@ from energy_platform.sources.inspect.words import UNIT_FILLERS
 SEPARATORS = (",", ";", "\t", "|")
 _COMMENTS = ("#", "//", "%", "!")
 _LOOKED_AT = 200
+#: So much of a table's rows have its width, and so much of a column's cells are of its kind.
+_LEAST_ALIKE, _MOST = 0.5, 0.8
 _LEADING_LINES = 60
 _FIELD_CHARACTERS = 8 << 20
 # any way to write a number, and a time or date in digits
@@ -125,6 +127,7 @@ def _same_cells(one: str, other: str) -> bool:
 def _separator_of(lines: Sequence[str]) -> str | None:
     """The separator that makes rows of one width whose cells hold one thing each; `,` where there is one column."""
     scores: dict[str, float] = {}
+    shares: dict[str, float] = {}
     text = "\n".join(lines)
     for separator in SEPARATORS:
         rows = _parsed(text, separator, None)
@@ -137,10 +140,11 @@ def _separator_of(lines: Sequence[str]) -> str | None:
         clean = sum(1 for cell in cells if not any(other in cell for other in ";\t|" if other != separator))
         # a header that falls into fewer cells than its data speaks against it
         first = len(rows[0]) == width or any(len(row) == width for row in rows[:3])
-        scores[separator] = (len(alike) / len(rows)) * (clean / len(cells)) * (1.0 if first else 0.5)
+        shares[separator] = (len(alike) / len(rows)) * (clean / len(cells))
+        scores[separator] = shares[separator] * (1.0 if first else 0.5)
     if scores:
         best = max(scores, key=lambda separator: (round(scores[separator], 1), -SEPARATORS.index(separator)))
-        return best if scores[best] >= 0.5 else None
+        return best if shares[best] >= _LEAST_ALIKE else None
     filled = [line for line in lines if line.strip()]
     return "," if len(filled) > 1 and all(len(line) < 80 for line in filled) else None
 
@@ -181,9 +185,13 @@ def _has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, bool]:
     votes = 0
     for cell, column in zip(first, zip(*below, strict=True), strict=True):
         held = [text for text in column if text.strip() and not is_missing(text) and unit_named(text) is None]
-        data = bool(held) and sum(map(_is_datum, held)) > 0.8 * len(held)
+        data = bool(held) and sum(map(_is_datum, held)) > _MOST * len(held)
         if data and cell.strip() and not is_missing(cell):
-            votes += -1 if _is_datum(cell) else 1
+            if not _is_datum(cell) and sum(map(_is_time, held)) > _MOST * len(held):
+                return True, True  # no row of data is without its time
+            # `00:00` above numbers is the name of a column: it is not of their kind
+            named = not _is_datum(cell) or (_is_time(cell) and not any(map(_is_time, held)))
+            votes += 1 if named else -1
     if votes:
         return votes > 0, True
     # texts alone: names are distinct, and do not come again
@@ -192,8 +200,11 @@ def _has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, bool]:
 
 
 def _is_datum(cell: str) -> bool:
-    text = cell.strip()
-    return bool(_NUMERIC.fullmatch(text) or _TIMELIKE.fullmatch(text))
+    return bool(_NUMERIC.fullmatch(cell.strip())) or _is_time(cell)
+
+
+def _is_time(cell: str) -> bool:
+    return bool(_TIMELIKE.fullmatch(cell.strip()))
 
 
 def _is_units_row(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

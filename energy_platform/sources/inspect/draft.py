@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from energy_platform.sources.inspect.columns import Column
+from energy_platform.sources.inspect.identity import Identity
 from energy_platform.sources.inspect.proposal import ColumnProposal, Question, SourceProposal
 from energy_platform.sources.inspect.roles import Casting, Match
 from energy_platform.sources.inspect.tables import FoundTable
@@ -22,6 +23,7 @@ class Surroundings:
         name_pattern: for files of one kind: the building stands in their names, where this expression finds it.
         pattern: for files of one kind: what their names have in common, e.g. `meters/*.csv`.
         timezone: of times that carry none, where it is known.
+        buildings: codes that a table of buildings holds.
     """
 
     has_register: bool = False
@@ -29,6 +31,7 @@ class Surroundings:
     name_pattern: str | None = None
     pattern: str | None = None
     timezone: str | None = None
+    buildings: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Draft:
     casting: Casting
     around: Surroundings
     made: SourceProposal
+    identity: Identity
     used: set[str] = field(default_factory=set)
 
     def play(self, role: str, value: Any, match: Match) -> None:

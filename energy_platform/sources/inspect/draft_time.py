@@ -91,7 +91,8 @@ def _two_columns(draft: Draft, match: Match) -> None:
     if clock_column.clock.problem:
         draft.ask(
             f"In {clock_column.name!r} {clock_column.clock.problem}.",
-            "Mend the column, then take the question mark before the format away.",
+            "Where that is right, take the question mark before the format away; where each time begins its hour, count"
+            " the hours from 0 to 23 in the file, and write `%H`.",
         )
         form = open_question(form)
     elif date_column.time.doubtful:

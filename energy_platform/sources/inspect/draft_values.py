@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 from energy_platform.domain.units import CANONICAL_UNITS
 from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft, shown
-from energy_platform.sources.inspect.naming import fit, sensor_type_of, taken_apart
+from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug, taken_apart
 from energy_platform.sources.inspect.proposal import ColumnProposal
 from energy_platform.sources.inspect.roles import UNKNOWN, sensor_type
-from energy_platform.sources.inspect.words import COUNTER_WORDS, SENSOR_TYPES
+from energy_platform.sources.inspect.words import COUNTER_WORDS, DEVICE_WORDS, ENERGY_WORDS, SENSOR_TYPES
 from energy_platform.sources.open_questions import open_question
 from energy_platform.sources.spec import GROUP_COLUMN
 
@@ -19,6 +20,7 @@ from energy_platform.sources.spec import GROUP_COLUMN
 _SURELY_KILOWATTS, _HARDLY_KILOWATTS = 100.0, 5_000.0
 #: Numbers that never fall are a counter's, where there are more different ones.
 _COUNTS_ON = 5
+_MINUTES_OF_HOUR = 60.0
 #: Weather in °C does not lie above that in the middle of a year.
 _WARMEST_MIDDLE_C = 45.0
 #: Types of sensors that are offered where nothing tells, and how many columns a question names.
@@ -36,7 +38,7 @@ def power_options(draft: Draft, column: Column) -> dict[str, Any]:
         return {"unit": open_question("MW", "kW")}
     if unit is not None and unit.quantity == "power":
         return {} if unit.canonical else {"unit": unit.name}
-    if _goes_on(column) or _is_called_counter(column):
+    if _goes_on(draft, column) or _is_called_counter(column):
         counter = unit.name if unit is not None and unit.quantity == "energy" else "kWh"
         draft.ask(
             f"Is {column.name!r} a counter that goes on, or what each interval used? It looks like a counter.",
@@ -45,18 +47,15 @@ def power_options(draft: Draft, column: Column) -> dict[str, Any]:
         )
         return {"unit": open_question("kW")}
     if unit is not None and unit.quantity == "energy":
-        power = unit.name.removesuffix("h")
-        draft.ask(
-            f"{column.name!r} is energy ({unit.name}) of an interval. Is each row one hour? Only then its number is"
-            f" the mean power in {power}.",
-            f"Write `unit: {power}` where each row is one hour; otherwise put the column under `extra:`.",
-        )
-        return {"unit": open_question(power)}
+        return _energy_options(draft, column, unit.name)
+    if unit is None and fit(column.words, ENERGY_WORDS) and draft.identity.minutes() != _MINUTES_OF_HOUR:
+        return _used_or_power(draft, column)
     middle = abs(column.middle or 0.0)
-    if middle < _SURELY_KILOWATTS:
+    of_devices = any(fit(other.words, DEVICE_WORDS) for other in draft.table.columns)
+    if middle < _SURELY_KILOWATTS and not of_devices:
         draft.made.comments["power_kw"] = f"likely kW: in the middle {middle:g}, too little for watts"
         return {}
-    both = ("W", "kW") if middle > _HARDLY_KILOWATTS else ("kW", "W")
+    both = ("W", "kW") if of_devices or middle > _HARDLY_KILOWATTS else ("kW", "W")
     draft.ask(
         f"Is {column.name!r} in kW or in W? No name says so; values lie around {middle:g}.",
         "Write `unit: kW` or `unit: W` in its `power_kw:`.",
@@ -64,17 +63,55 @@ def power_options(draft: Draft, column: Column) -> dict[str, Any]:
     return {"unit": open_question(*both)}
 
 
-def register_of(column: Column) -> dict[str, Any]:
+def _energy_options(draft: Draft, column: Column, unit: str) -> dict[str, Any]:
+    """Energy of intervals becomes mean power, where the times say how long each interval is."""
+    minutes = draft.identity.minutes()
+    if minutes is not None and minutes <= _MINUTES_OF_HOUR:
+        draft.made.comments["power_kw"] = f"likely: energy of each {minutes:g} minutes, as far apart as the times are"
+        return {"unit": unit, "per_minutes": _plain(minutes)}
+    told = f"Its times lie {minutes:g} minutes apart." if minutes else "Its times do not say how long that is."
+    draft.ask(
+        f"{column.name!r} is energy ({unit}) of an interval. Of how many minutes? {told}",
+        f"Write `unit: {unit}, per_minutes: 60` with the minutes that each number is of, and it becomes mean power; or"
+        " put the column under `extra:`.",
+    )
+    return {"unit": open_question(unit), "per_minutes": _plain(minutes or _MINUTES_OF_HOUR)}
+
+
+def _used_or_power(draft: Draft, column: Column) -> dict[str, Any]:
+    """What is called consumption is energy or power: only of an hour both are the same number."""
+    minutes = draft.identity.minutes()
+    draft.ask(
+        f"Is {column.name!r} energy that each interval used (kWh), or mean power (kW)? No name says so; rows"
+        f" {f'lie {minutes:g} minutes' if minutes else 'do not lie an hour'} apart.",
+        f"Write `unit: kWh, per_minutes: {minutes or _MINUTES_OF_HOUR:g}` with the minutes of the interval; or"
+        " `unit: kW` without `per_minutes:`.",
+    )
+    return {"unit": open_question("kWh", "kW"), "per_minutes": _plain(minutes or _MINUTES_OF_HOUR)}
+
+
+def _plain(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
+def register_of(draft: Draft, column: Column) -> dict[str, Any]:
     """What to say of a register that a column surely is, by its name, its unit, and numbers that never fall."""
     unit = column.unit
-    if unit is None or unit.quantity != "energy" or not (_goes_on(column) and _is_called_counter(column)):
+    if unit is None or unit.quantity != "energy" or not (_goes_on(draft, column) and _is_called_counter(column)):
         return {}
-    glued = {"strip": column.glued} if column.glued else {}
-    return {"column": column.name, "unit": unit.name, **glued}
+    options: dict[str, Any] = {"column": column.name, "unit": unit.name}
+    options |= {"strip": column.glued} if column.glued else {}
+    if (end := draft.identity.rolls_over_at(column)) is not None:
+        options["rolls_over_at"] = open_question(str(end))
+        draft.ask(
+            f"{column.name!r} falls from close to {end:,} to close to zero. Does it begin again there?",
+            f"Write `rolls_over_at: {end}` in its `register:`; or take that out where the meter was set back.",
+        )
+    return options
 
 
-def _goes_on(column: Column) -> bool:
-    return column.rises and column.distinct > _COUNTS_ON
+def _goes_on(draft: Draft, column: Column) -> bool:
+    return (column.rises and column.distinct > _COUNTS_ON) or draft.identity.counts_on(column)
 
 
 def _is_called_counter(column: Column) -> bool:
@@ -119,12 +156,51 @@ def _is_synonym(text: str, kind: str) -> bool:
     return fit(taken_apart(text), SENSOR_TYPES[kind]) == 3
 
 
+def add_wide_power(draft: Draft) -> None:
+    """Say that each column of a wide source is power, and in which unit."""
+    columns = [draft.table.column(name) for name in draft.casting.wide]
+    minutes = draft.identity.minutes()
+    values: dict[str, Any] = {}
+    for column in columns:
+        draft.used.add(column.name)
+        options: dict[str, Any] = {"strip": column.glued} if column.glued else {}
+        unit = column.unit
+        if unit is not None and unit.quantity == "energy":
+            per_minutes = _plain(minutes) if minutes else open_question("60")
+            options |= {"unit": unit.name, "per_minutes": per_minutes}
+        elif unit is not None and not unit.canonical:
+            options["unit"] = unit.name
+        values[column.name] = {"type": "power_kw", **options} if options else "power_kw"
+        draft.made.columns.append(ColumnProposal(column.name, "power_kw", "likely", f"{shown(column)}; by the file"))
+    unnamed = [column for column in columns if column.unit is None]
+    least = min((abs(column.middle or 0.0) for column in unnamed), default=0.0)
+    if unnamed and (minutes != _MINUTES_OF_HOUR or least >= _SURELY_KILOWATTS):
+        first = unnamed[0].name
+        values[first] = {"type": "power_kw", "unit": open_question("kW", "W", "kWh")}
+        interval = _plain(minutes or _MINUTES_OF_HOUR)
+        draft.ask(
+            f"In which unit are columns such as {first!r}? No name says so; values lie around {least:g}.",
+            f"Write `{first}: power_kw` where they are in kW. Else write each like {{type: power_kw, unit: W}}, or"
+            f" {{type: power_kw, unit: kWh, per_minutes: {interval}}} where it is the energy of an interval.",
+        )
+    elif any(column.unit is not None and column.unit.quantity == "energy" for column in columns) and not minutes:
+        draft.ask(
+            "Of how many minutes is the energy in each column? Its times do not say so.",
+            "Write the number in each `per_minutes:`.",
+        )
+    draft.made.entry["values"] = values
+
+
 def add_wide_values(draft: Draft) -> None:
     """Say what each column of a wide source measures."""
     values: dict[str, Any] = {}
     unknown: list[str] = []
-    for name, kind in draft.casting.wide.items():
+    # a sensor that the rows name measures each quantity once
+    counts = Counter(draft.casting.wide.values()) if "sensor" in draft.made.entry else Counter[str]()
+    for name, measured in draft.casting.wide.items():
         column = draft.table.column(name)
+        twice = counts[measured] > 1 and measured != UNKNOWN
+        kind = slug(name, f"{measured}_{column.position + 1}") if twice else measured
         draft.used.add(name)
         values[name] = kind
         if kind == UNKNOWN:

@@ -38,11 +38,18 @@ def add_dialect(draft: Draft) -> None:
 def add_numbers(draft: Draft) -> None:
     """Say how numbers are written, and what stands where there is none."""
     table, made = draft.table, draft.made
-    if len(table.styles) > 1:
+    if table.styles[1:] and PLAIN in table.styles:
+        made.entry["decimal"] = open_question(".", ",")
+        draft.ask(
+            f"Is the point in numbers such as {_with(table, '.')!r} a decimal sign, or does it stand between thousands?"
+            " Other files with these columns have decimal commas.",
+            'Write `decimal: "."`; or `decimal: ","` and `thousands: "."`.',
+        )
+    elif len(table.styles) > 1:
         made.entry["decimal"] = open_question(",", ".")
         draft.ask(
             "Is the comma in numbers such as "
-            f"{_with_comma(table)!r} a decimal sign, or does it stand between thousands? Both fit.",
+            f"{_with(table, ',')!r} a decimal sign, or does it stand between thousands? Both fit.",
             'Write `decimal: ","`; or take the line out and write `thousands: ","`.',
         )
     else:
@@ -58,8 +65,9 @@ def add_numbers(draft: Draft) -> None:
         )
 
 
-def _with_comma(table: FoundTable) -> str:
-    return next((column.example for column in table.columns if "," in column.example), "1,234")
+def _with(table: FoundTable, sign: str) -> str:
+    measured = (column for column in table.columns if column.time is None)
+    return next((column.example for column in measured if sign in column.example), f"1{sign}234")
 
 
 def _missing_marks(table: FoundTable) -> tuple[list[str], list[str]]:

@@ -15,9 +15,15 @@ from energy_platform.sources.inspect.folder import FoundFile, files_of
 from energy_platform.sources.inspect.groups import FileGroup, groups_of
 from energy_platform.sources.inspect.naming import sensor_type_of, slug
 from energy_platform.sources.inspect.proposal import Proposal, Question, SourceProposal
-from energy_platform.sources.inspect.roles import Casting, cast
+from energy_platform.sources.inspect.roles import Casting, cast, hours_in_columns
 from energy_platform.sources.inspect.source_entries import Surroundings, propose_source
-from energy_platform.sources.inspect.tables import FoundTable, table_of_csv, tables_of_database, tables_of_json
+from energy_platform.sources.inspect.tables import (
+    FoundTable,
+    first_rows,
+    table_of_csv,
+    tables_of_database,
+    tables_of_json,
+)
 from energy_platform.sources.inspect.vocabulary import TARGETS
 from energy_platform.sources.inspect.words import ZONE_OF_OFFSET
 from energy_platform.sources.open_questions import OPEN, open_question
@@ -135,18 +141,17 @@ class _Inspection:
         )
 
     def _cast(self, tables: Sequence[FoundTable], files: Sequence[FoundFile]) -> None:
-        groups = groups_of(tables, [file.name for file in files])
-        grouped = {table.file for group in groups for table in group.tables}
+        groups, others = groups_of(tables, [file.name for file in files])
         for group in groups:
-            casting = cast(group.tables[0])
+            casting = None if hours_in_columns(group.tables[0]) else cast(group.tables[0])
             if casting is None or not casting.target.is_section or _are_sensors(group, casting):
                 # registers are read one by one, and so are files that hold a sensor of another type each
-                grouped -= {table.file for table in group.tables}
+                by_name = {table.name: table for table in tables}
+                others += [by_name[table.name] for table in group.tables]
             else:
                 self.castings.append((group.tables, casting, group))
-        for table in tables:
-            if table.file not in grouped:
-                self._cast_one(table)
+        for table in others:
+            self._cast_one(table)
 
     def _cast_one(self, table: FoundTable) -> None:
         if table.is_view:
@@ -155,6 +160,8 @@ class _Inspection:
             self._leave(table, table.problem.rstrip("."), asked=True)
         elif not table.columns or not table.rows:
             self._leave(table, "no rows stand in it", asked=False)
+        elif hours_in_columns(table):
+            self._leave(table, "it has a column for each hour of the day: write a row for each time", asked=True)
         elif (casting := cast(table)) is not None:
             self.castings.append(((table,), casting, None))
         else:
@@ -207,7 +214,18 @@ class _Inspection:
                     codes |= set(column.values)
                     certain = certain and bool(column.values)
         only = codes.pop() if certain and len(codes) == 1 else None
-        return Surroundings(has_register=has_register, only_building=only, timezone=self.timezone)
+        return Surroundings(has_register, only, timezone=self.timezone, buildings=self._buildings())
+
+    def _buildings(self) -> frozenset[str]:
+        """The codes of buildings that a table of them holds; looked up only where columns may be called by them."""
+        if not any(casting.called_by_columns for _, casting, _ in self.castings):
+            return frozenset()
+        found: set[str] = set()
+        for tables, casting, _ in self.castings:
+            column = casting.column_of("building_id") if casting.target.name == "buildings" else None
+            if column is not None:
+                found |= {row[column.position] or "" for row in first_rows(tables[0])}
+        return frozenset(found)
 
     def _source(
         self,
@@ -225,6 +243,7 @@ class _Inspection:
             name_pattern=group.name_pattern if no_building else None,
             pattern=group.pattern,
             timezone=register.timezone,
+            buildings=register.buildings,
         )
         made = propose_source(tables, casting, around)
         made.notes.insert(0, f"{len(tables)} files of one kind, e.g. {tables[0].file}")

@@ -18,6 +18,9 @@ _NUMBERED = re.compile(r"([^\W\d_]+)(\d+)")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 # units that are words of their own only behind another word: `temp_c`, never `c`
 _SHORTEST_ALONE = 2
+_UNITS_ANYWHERE = frozenset({"kw", "kwh", "gwh"})
+#: What an interval used, said with the interval: `kWh/hh`, `kWh / 15 min`.
+_PER_INTERVAL = re.compile(r"(?i)^([kmg]?wh)\s*(?:/|per\b).*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ def taken_apart(name: str) -> Name:
             written.pop()
         elif written[0] == written[-1] and len(written[0]) < _SHORTEST_ALONE:
             unit = None
+    if unit is None:
+        # `kWh/hh (per half hour)`, `kW total`: nothing else is called so
+        place = next((i for i, word in enumerate(written) if word.lower() in _UNITS_ANYWHERE), None)
+        if place is not None:
+            unit = unit_named(written.pop(place))
     return Name(tuple(word.lower() for word in _CAMEL.sub(" ", " ".join(written)).split()), unit)
 
 
@@ -74,6 +82,8 @@ def unit_named(text: str) -> Unit | None:
     if known := units.unit_named(text):
         return Unit(known.name, known.quantity, known.name == known.canonical)
     plain = text.strip().strip("[]()").strip()
+    if per := _PER_INTERVAL.match(plain):
+        return unit_named(per[1])
     quantity = OTHER_UNITS.get(plain.casefold())
     return Unit(plain, quantity, canonical=True) if quantity else None
 

@@ -34,7 +34,7 @@ class NumberStyle:
         if not self.thousands:
             return plain
         group = re.escape(self.thousands)
-        return rf"(?:[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:{decimal}\d+)?|{plain})"
+        return rf"(?:[+-]?[1-9]\d{{0,2}}(?:{group}\d{{3}})+(?:{decimal}\d+)?|{plain})"
 
     def number(self, text: str) -> float | None:
         """The number that a text is; None where it is none."""
@@ -81,7 +81,7 @@ def styles_of(columns: Iterable[Sequence[str]]) -> tuple[NumberStyle, ...]:
 
     More than one come back only where the same texts are different numbers in them: `1,234` alone.
     """
-    several = [tuple(cells) for cells in columns]
+    several = [_without_unit(cells) for cells in columns]
     if not several:
         return (PLAIN,)
     counts = [sum(reads(cells, style) for cells in several) for style in STYLES]
@@ -90,6 +90,12 @@ def styles_of(columns: Iterable[Sequence[str]]) -> tuple[NumberStyle, ...]:
         return (PLAIN,)
     doubtful = (NumberStyle(","), NumberStyle(".", ","))
     return doubtful if set(doubtful) <= set(best) else (best[0],)
+
+
+def _without_unit(cells: Sequence[str]) -> tuple[str, ...]:
+    """The cells without a unit that is glued to nearly all of their numbers."""
+    unit = glued_unit(cells)
+    return tuple(cell.strip().removesuffix(unit).strip() if unit else cell for cell in cells)
 
 
 def glued_unit(cells: Iterable[str]) -> str | None:

@@ -1,12 +1,13 @@
 """Which column plays which role: a small table of evidence for each pair, added up, and the best target of a table.
 
 Points of a column for a role: its name (0 to 3), its kind (1 where it fits; else it is out), its range (1 inside, -2
-outside), and that a column which ought to repeat its values does not (-2). Four and more are `sure`, three are
-`likely`, fewer are `unsure`.
+outside), and that a column which ought to repeat its values does not, or repeats what ought to be unique (-2). Four
+and more are `sure`, three are `likely`, fewer are `unsure`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,11 +15,23 @@ from typing import Literal
 from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug, taken_apart
 from energy_platform.sources.inspect.tables import FoundTable
-from energy_platform.sources.inspect.vocabulary import CLOCK_WORDS, DATE_WORDS, ENERGY, READINGS, TARGETS, Look, Target
+from energy_platform.sources.inspect.vocabulary import (
+    CLOCK_WORDS,
+    DATE_WORDS,
+    ENERGY,
+    NUMBERS,
+    READINGS,
+    TARGETS,
+    Look,
+    Target,
+)
 
 Certainty = Literal["sure", "likely", "unsure"]
 
 _SURE, _LIKELY = 4, 3
+#: What a column for an hour, or for a part of one, is called; clocks go forward on one day of 23.
+_HOUR = re.compile(r"(?i)(?:h|hr|hour|hour ending|he)?[ _]?\d{1,2}(?::\d{2}){0,2}(?: ?[ap]m)?(?:h|시)?")
+_HOURS_OF_A_DAY = 23
 _SMALLEST_UNIQUE = 8
 #: Roles that a measurement's row cannot be told apart by.
 _WIDE_AT_LEAST = 2
@@ -59,6 +72,7 @@ class Casting:
         wide: readings with a column for each sensor: those columns, and the type of each.
         date_and_clock: the columns of a time that stands in two.
         rivals: by role, columns that fit as well.
+        called_by_columns: the values are of buildings or meters that their columns are called by.
     """
 
     target: Target
@@ -67,6 +81,7 @@ class Casting:
     wide: Mapping[str, str] = field(default_factory=dict)
     date_and_clock: tuple[Column, Column] | None = None
     rivals: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    called_by_columns: bool = False
 
     def column_of(self, role: str) -> Column | None:
         """The column that plays a role."""
@@ -82,6 +97,12 @@ def cast(table: FoundTable) -> Casting | None:
     if wide is not None:
         castings.append(wide)
     return max(castings, key=lambda casting: casting.score, default=None) or _unknown_casting(table, pair)
+
+
+def hours_in_columns(table: FoundTable) -> bool:
+    """Whether a row is a day, and its columns are hours: what stands in them is no reading of the row's own time."""
+    hours = [column for column in table.columns if column.kind in NUMBERS and _HOUR.fullmatch(column.name.strip())]
+    return len(hours) >= _HOURS_OF_A_DAY and not any(column.kind == "time" for column in table.columns)
 
 
 def date_and_clock(columns: Sequence[Column]) -> tuple[Column, Column] | None:
@@ -126,6 +147,7 @@ def _casting(table: FoundTable, target: Target, pair: tuple[Column, Column] | No
     if pair:
         date_column = pair[0]
         matches["time"] = Match(date_column, _SURE, f"dates, and times of day in {pair[1].name!r}")
+    _add_power_by_unit(table, target, matches)
     _add_nameless(table, target, matches)
     if not all(any(role in matches for role in group) for group in target.needed):
         return None
@@ -151,6 +173,23 @@ def _name_bonus(table: FoundTable, target: Target) -> int:
 def _is_single_sensor(table: FoundTable, matches: Mapping[str, Match]) -> bool:
     """A file for one sensor: times and values, and nothing that says whose."""
     return table.kind == "csv" and len(table.columns) <= 4 and "value" in matches
+
+
+def _add_power_by_unit(table: FoundTable, target: Target, matches: dict[str, Match]) -> None:
+    """The only column in a unit of power or energy is the power, whatever it is called: `kW`, `Bezug [kWh]`."""
+    if target is not ENERGY or "power_kw" in matches:
+        return
+    used = {id(match.column) for match in matches.values()}
+    measured = [
+        column
+        for column in table.columns
+        if id(column) not in used
+        and column.kind in {"integer", "number"}
+        and column.unit is not None
+        and column.unit.quantity in {"power", "energy"}
+    ]
+    if len(measured) == 1 and (unit := measured[0].unit) is not None:
+        matches["power_kw"] = Match(measured[0], _SURE, f"the only column in a unit of {unit.quantity}: {unit.name}")
 
 
 def _add_nameless(table: FoundTable, target: Target, matches: dict[str, Match]) -> None:
@@ -231,6 +270,10 @@ def _unknown_casting(table: FoundTable, pair: tuple[Column, Column] | None) -> C
     if "time" not in matches or not 0 < len(numbers) <= _MOST_UNKNOWN:
         return None
     by_file = sensor_type_of(table.table or table.file.rpartition("/")[2].partition(".")[0])
+    if by_file is not None and len(numbers) >= _WIDE_AT_LEAST and not any(sensor_type_of(c.name) for c in numbers):
+        target, kind = (ENERGY, "power_kw") if by_file == "power" else (READINGS, by_file)
+        wide = {column.name: kind for column in numbers}
+        return Casting(target, matches, 0.0, wide=wide, date_and_clock=pair, called_by_columns=True)
     values = {column.name: by_file or sensor_type(column) or UNKNOWN for column in numbers}
     return Casting(READINGS, matches, 0.0, wide=values, date_and_clock=pair)
 
@@ -277,7 +320,8 @@ def evidence(column: Column, look: Look) -> Match | None:
         points -= 2
         reasons.append("though no value comes twice")
     if look.unique:
-        points += 1 if column.is_unique else -1
+        # one that comes twice is a fault in a register; many are no register
+        points += 1 if column.is_unique else -2 if column.distinct * 2 <= column.filled else -1
         reasons.append("another value in each row" if column.is_unique else "though values come twice")
     return Match(column, points, ", ".join(reasons)) if points > 0 else None
 

@@ -12,6 +12,7 @@ from energy_platform.sources.inspect.columns import Column
 from energy_platform.sources.inspect.draft import Draft, Surroundings, shown
 from energy_platform.sources.inspect.draft_time import add_time, date_options
 from energy_platform.sources.inspect.draft_values import (
+    add_wide_power,
     add_wide_values,
     power_options,
     register_of,
@@ -20,15 +21,19 @@ from energy_platform.sources.inspect.draft_values import (
     unit_options,
 )
 from energy_platform.sources.inspect.draft_writing import add_dialect, add_numbers
+from energy_platform.sources.inspect.identity import Identity
 from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug
 from energy_platform.sources.inspect.proposal import ColumnProposal, SourceProposal
 from energy_platform.sources.inspect.roles import Casting, Match
 from energy_platform.sources.inspect.tables import FoundTable
 from energy_platform.sources.inspect.words import INDEX_WORDS, KEY_WORDS
-from energy_platform.sources.open_questions import open_question
+from energy_platform.sources.open_questions import OPEN, open_question
 
 _CONTRACT_OF = {"readings": "sensor_data", "energy": "energy_consumption"}
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
+_WHICH_BUILDING = "Which building are these rows of? No column names one."
+#: So many columns are named in a question.
+_NAMES_SHOWN = 3
 _NO_EXTRA = ("readings", "alerts", "predictions")
 
 
@@ -37,7 +42,8 @@ def propose_source(tables: tuple[FoundTable, ...], casting: Casting, around: Sur
     table = tables[0]
     target = casting.target
     made = SourceProposal(target.name, target.is_section, tables)
-    draft = Draft(table, casting, around, made)
+    draft = Draft(table, casting, around, made, Identity(table, casting))
+    apart = _apart(draft)
     _place(draft)
     add_dialect(draft)
     add_numbers(draft)
@@ -50,8 +56,10 @@ def propose_source(tables: tuple[FoundTable, ...], casting: Casting, around: Sur
         _building(draft)
     if target.name == "readings" and not casting.wide:
         _sensor(draft)
+    if apart is not None:
+        _tell_apart(draft, apart)
     if casting.wide:
-        add_wide_values(draft)
+        (add_wide_power if target.name == "energy" else add_wide_values)(draft)
     _left_over(draft)
     _strays(draft)
     made.entry = _ordered(made.entry, casting)
@@ -91,19 +99,76 @@ def _role(draft: Draft, role: str, match: Match) -> None:
     if role == "time":
         add_time(draft, match)
         return
-    needed = any(role in group for group in draft.casting.target.needed)
+    needed = any(role in group and _rests_on(draft, role, group) for group in draft.casting.target.needed)
     if match.certainty == "unsure" and not needed:
         return  # it is treated as a column without a role
     if match.certainty == "unsure":
         _unsure(draft, role, match)
         return
     value: Any = match.column.name
-    if role == "power_kw" and (register := register_of(match.column)):
+    if role == "power_kw" and (register := register_of(draft, match.column)):
         draft.play("register", register, match)
         return
     if options := _options(draft, role, match.column):
         value = {"column": match.column.name, **options}
     draft.play(role, value, match)
+
+
+def _rests_on(draft: Draft, role: str, group: tuple[str, ...]) -> bool:
+    """No other role of a group of which one is needed is beyond doubt."""
+    others = [match for other, match in draft.casting.matches.items() if other in group and other != role]
+    return all(match.certainty == "unsure" for match in others)
+
+
+def _apart(draft: Draft) -> tuple[Column, ...] | None:
+    """Columns of which each tells rows of one time apart; None where there is nothing to tell apart."""
+    named = draft.casting.called_by_columns
+    if named or draft.casting.target.name not in _CONTRACT_OF or not draft.identity.shared():
+        return None
+    found = draft.identity.telling_apart()
+    draft.identity = Identity(draft.table, draft.casting, found[:1])
+    return found
+
+
+def _tell_apart(draft: Draft, apart: tuple[Column, ...]) -> None:
+    """Rows of one time hold different values: say by which column they are told apart, or ask."""
+    entry, made = draft.made.entry, draft.made
+    role = "meter" if draft.casting.target.name == "energy" else "sensor"
+    taken = draft.casting.column_of(role) is not None
+    if not apart or taken:
+        of_column = [c for c in draft.table.columns if c.kind in {"text", "integer"} and c.name not in draft.used]
+        if not of_column:
+            made.notes.append(
+                "Rows of one time hold different values, and no column tells them apart: the first of them is loaded,"
+                " the others go to the quarantine as conflicts."
+            )
+            return
+        if not taken:
+            entry[role] = open_question(*(column.name for column in of_column))
+            draft.used |= {column.name for column in of_column[:1]}
+        draft.ask(
+            "Rows of one time hold different values. Which column tells them apart?",
+            f"Write `{role}: column`; where it takes two columns, put both into one in the file first.",
+        )
+        return
+    best, names = apart[0], [column.name for column in apart]
+    why = "tells rows of one time apart"
+    look = draft.casting.target.looks[role]
+    building = entry.get("building")
+    is_open = isinstance(building, dict) and str(building.get("const", "")).startswith(OPEN)
+    draft.used.add(best.name)
+    if is_open and best.kind == "text" and not fit(best.words, look.words):
+        entry["building"] = open_question(*names)
+        made.columns.append(ColumnProposal(best.name, "building?", "unsure", why))
+        made.questions = [question for question in made.questions if question.what != _WHICH_BUILDING]
+        draft.ask(
+            f"Is {best.name!r} the building of each row? It {why}.",
+            f"Write `building: {best.name}`; or `building: {{const: code}}` and `{role}: {best.name}`.",
+        )
+        return
+    entry[role] = best.name
+    made.comments[role] = f"likely: it {why}"
+    made.columns.append(ColumnProposal(best.name, role, "likely", why))
 
 
 def _options(draft: Draft, role: str, column: Column) -> dict[str, Any]:
@@ -138,6 +203,9 @@ def _unsure(draft: Draft, role: str, match: Match) -> None:
 
 def _building(draft: Draft) -> None:
     entry, around, made = draft.made.entry, draft.around, draft.made
+    if draft.casting.called_by_columns:
+        _called_by_columns(draft)
+        return
     if "building" in entry:
         return
     if around.name_pattern is not None:
@@ -160,8 +228,29 @@ def _building(draft: Draft) -> None:
         stem = draft.table.file.rpartition("/")[2].partition(".")[0]
         entry["building"] = {"const": open_question(stem)}
     draft.ask(
-        "Which building are these rows of? No column names one.",
+        _WHICH_BUILDING,
         "Write `building: {const: code}` with the code of the building, or the name of the column that holds it.",
+    )
+
+
+def _called_by_columns(draft: Draft) -> None:
+    """Columns are called by the buildings, or by meters or sensors of one, that their values are of."""
+    entry, around, names = draft.made.entry, draft.around, list(draft.casting.wide)
+    if "building" in entry:
+        if draft.casting.target.name == "energy" and "meter" not in entry:
+            entry["meter"] = {"from": "column"}
+        return
+    if set(names) <= around.buildings:
+        entry["building"] = {"from": "column"}
+        draft.made.comments["building"] = "each column is called by its building, which a table of them knows"
+        return
+    role = "meter" if draft.casting.target.name == "energy" else "sensor"
+    entry["building"] = {"from": open_question("column")}
+    shown_names = ", ".join(map(repr, names[:_NAMES_SHOWN])) + (", …" if len(names) > _NAMES_SHOWN else "")
+    draft.ask(
+        f"Is each of the columns {shown_names} a building?",
+        f"Write `building: {{from: column}}`; or `building: {{const: code}}` and `{role}: {{from: column}}` where they"
+        f" are {role}s of one.",
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,12 @@ from energy_platform.sources.spec import GROUP_COLUMN, KEY_COLUMN, ORDER_COLUMN,
 _WHOLE_ROWS = 100_000
 _HEAD_ROWS = 10_000
 _STYLE_CELLS = 400
+
+
+#: The first rows of a table, that say how its rows follow each other.
+_FIRST_ROWS = 2_000
+
+Row = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class FoundTable:
         styles: of numbers, that fit a CSV file; two where it is not clear which.
         problem: why it cannot be read; empty where it can.
         is_view: of a database.
+        path: of the file; None where no rows can be read of it again.
     """
 
     kind: Kind
@@ -51,6 +61,7 @@ class FoundTable:
     styles: tuple[NumberStyle, ...] = (PLAIN,)
     problem: str = ""
     is_view: bool = False
+    path: Path | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +95,7 @@ def tables_of_database(path: Path, file: str) -> list[FoundTable]:
             whole = rows <= _WHOLE_ROWS
             cells = _cells_of(source.batches(_WHOLE_ROWS if whole else _HEAD_ROWS), source.columns(), whole=whole)
             columns, styles = _described(cells)
-            found.append(FoundTable("sqlite", file, columns, rows, whole, table=name, styles=styles))
+            found.append(FoundTable("sqlite", file, columns, rows, whole, table=name, styles=styles, path=path))
         except EnergyPlatformError as error:
             found.append(FoundTable("sqlite", file, table=name, problem=error.what))
     return found
@@ -107,7 +118,37 @@ def table_of_csv(path: Path, file: str) -> FoundTable | None:
     )
     # of a compressed file only so much is known
     count = len(rows) if sample.whole else max(len(rows), round(len(rows) * sample.size / sample.sampled))
-    return FoundTable("csv", file, described, count, sample.whole, dialect=dialect, text=sample, styles=styles)
+    return FoundTable(
+        "csv", file, described, count, sample.whole, dialect=dialect, text=sample, styles=styles, path=path
+    )
+
+
+def first_rows(table: FoundTable) -> Sequence[Row]:
+    """The first rows of a table, as text, one cell for each of its columns."""
+    if table.dialect is not None and table.text is not None:
+        return _rows_of_csv(table.dialect, table.text)
+    if table.path is None:
+        return ()
+    from energy_platform.sources.opening import open_source
+
+    spec = SourceSpec(table.name, table.kind, table.path, "", table=table.table, at=table.at)
+    cells = _cells_of(open_source(spec).batches(_FIRST_ROWS), tuple(c.name for c in table.columns), whole=False)
+    return list(islice(zip(*(column.values for column in cells.values()), strict=True), _FIRST_ROWS))
+
+
+def _rows_of_csv(dialect: Dialect, sample: TextSample) -> Sequence[Row]:
+    lines: Iterator[str] = islice(io.StringIO(sample.pieces[0], newline=""), dialect.skip_rows, None)
+    if dialect.comment:
+        mark = dialect.comment
+        lines = (line for line in lines if not line.startswith(mark))
+    before = dialect.header + bool(dialect.units)
+    width = len(dialect.names) + dialect.dropped_last
+    try:
+        rows = (row for row in csv.reader(lines, delimiter=dialect.separator) if row)
+        found = list(islice(rows, before, before + _FIRST_ROWS))
+    except csv.Error:
+        return ()
+    return [tuple(row[: len(dialect.names)]) for row in found if len(row) == width]
 
 
 def tables_of_json(path: Path, file: str) -> list[FoundTable]:
@@ -134,7 +175,7 @@ def tables_of_json(path: Path, file: str) -> list[FoundTable]:
             names = source.columns()
             cells = _cells_of(source.batches(_WHOLE_ROWS), names, whole=True)
             columns, styles = _described(cells)
-            found.append(FoundTable("json", file, columns, source.row_count(), at=place, styles=styles))
+            found.append(FoundTable("json", file, columns, source.row_count(), at=place, styles=styles, path=path))
         except EnergyPlatformError as error:
             found.append(FoundTable("json", file, at=place, problem=error.what))
     return found

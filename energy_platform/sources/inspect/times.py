@@ -22,9 +22,11 @@ _ISO_DATE = re.compile(rf"{_ISO_DAY}\.?")
 _DAY_OR_MONTH = re.compile(
     rf"(\d{{1,2}})([/-]|\. ?)(\d{{1,2}})\2(\d{{4}}|\d{{2}})\.?(?:[T ]+({_CLOCK})( ?[AaPp][Mm])?(?:{_ZONE})?)?"
 )
+#: The hour 24 behind a date.
+_ENDS_DAY = re.compile(r"(?<=[T ])24(?=:|$)")
 _CLOCK_ONLY = re.compile(rf"({_CLOCK})( ?[AaPp][Mm])?")
 _WHOLE = re.compile(r"[+-]?\d+(?:\.0*)?")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?")
 #: Epochs are taken for times from 1990 to 2100.
 _FIRST, _LAST = datetime(1990, 1, 1, tzinfo=UTC).timestamp(), datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _EPOCHS: Final[tuple[tuple[EpochUnit, float], ...]] = (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
@@ -87,8 +89,7 @@ class TimeForm:
                 seconds = float(text) / dict(_EPOCHS)[self.unit]
                 return datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001
             if self.format is not None:
-                text = text.replace("오전", "AM").replace("오후", "PM")
-                return datetime.strptime(text, self.format)  # noqa: DTZ007  local times, for the first day alone
+                return _formatted_time(text, self.format)
             if self.order is not None:
                 return _ordered(text, self.order)
             return _iso(text)
@@ -110,6 +111,13 @@ class ClockForm:
     what: str
     problem: str = ""
 
+    def since_midnight(self, text: str) -> timedelta | None:
+        """The time of day that a text is; None where it is none."""
+        try:
+            return _formatted_time(f"2000-01-01 {text.strip()}", f"%Y-%m-%d {self.format}") - datetime(2000, 1, 1)  # noqa: DTZ001
+        except ValueError:
+            return None
+
 
 def time_form(cells: Sequence[str]) -> TimeForm | None:
     """How nearly all of the cells write a time; None where they are no times."""
@@ -130,11 +138,17 @@ def clock_form(cells: Sequence[str]) -> ClockForm | None:
     matches = [match for cell in held if (match := _CLOCK_ONLY.fullmatch(cell))]
     if len(matches) >= _MANY * len(held):
         longest = max(matches, key=lambda match: len(match[1]))
-        return ClockForm(_clock_format(longest[1], bool(longest[2])), f"time of day such as {longest[0]}")
+        form = _clock_format(longest[1], bool(longest[2]))
+        form = form.replace("%H", "%k") if any(match[1].startswith("24:") for match in matches) else form
+        return ClockForm(form, f"time of day such as {longest[0]}")
     if all(re.fullmatch(r"\d{1,2}", cell) and int(cell) < 24 for cell in held):
         return ClockForm("%H", "hour of day")
     if all(re.fullmatch(r"\d{1,2}", cell) and 1 <= int(cell) <= 24 for cell in held):
-        return ClockForm("%H", "hour from 1 to 24", "hours run from 1 to 24, and no clock shows 24: count them from 0")
+        return ClockForm(
+            "%k",
+            "hour from 1 to 24",
+            "hours run from 1 to 24. Read by `%k`, each time ends its hour, and 24 is the midnight behind the day",
+        )
     if all(re.fullmatch(r"\d{4}", cell) and int(cell[:2]) < 24 and int(cell[2:]) < 60 for cell in held):
         return ClockForm("%H%M", "time of day such as 0930")
     return None
@@ -197,6 +211,8 @@ def _iso_form(held: Sequence[str]) -> TimeForm | None:
         return TimeForm("text with a zone", zoned=True, offsets=frozenset(_offset(match[2]) for match in zoned))
     if zoned:
         return TimeForm("text, partly with a zone", offsets=frozenset(_offset(match[2]) for match in zoned))
+    if plain and any(_ENDS_DAY.search(cell) for cell in plain):
+        return _up_to_24(plain)
     if plain:
         return TimeForm("text without a zone")
     return TimeForm("date", has_clock=False, format="%Y.%m.%d." if dates[0].endswith(".") else None)
@@ -231,6 +247,26 @@ def _formatted(held: Sequence[str]) -> TimeForm | None:
         if _many(held, re.compile(pattern).fullmatch):
             return TimeForm(f"text such as {held[0]}", format=form, has_clock="%H" in form or "%I" in form)
     return None
+
+
+def _up_to_24(plain: Sequence[str]) -> TimeForm:
+    """Of texts in which midnight is the 24:00 of the day before."""
+    longest = max(plain, key=len)
+    found = _ISO.fullmatch(longest)
+    assert found is not None
+    sign, between = found[1], longest[re.search(r"[T ]", longest).start()]  # pyright: ignore[reportOptionalMemberAccess]
+    clock = _clock_format(longest.partition(between)[2], noon=False).replace("%H", "%k")
+    return TimeForm("text without a zone, midnight as 24:00", format=f"%Y{sign}%m{sign}%d{between}{clock}")
+
+
+def _formatted_time(text: str, form: str) -> datetime:
+    """A local time, for the first day alone."""
+    text = text.replace("오전", "AM").replace("오후", "PM")
+    if "%k" not in form:
+        return datetime.strptime(text, form)  # noqa: DTZ007
+    form, day_ends = form.replace("%k", "%H"), bool(_ENDS_DAY.search(text))
+    read = datetime.strptime(_ENDS_DAY.sub("00", text) if day_ends else text, form)  # noqa: DTZ007
+    return read + timedelta(days=1) if day_ends else read
 
 
 def _clock_format(clock: str, noon: bool) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+#: Names of what an interval used: energy, unless a unit of power says otherwise.
+ENERGY_WORDS: Final = (
+    *("energy", "energy consumption", "consumption", "usage", "energy use", "energy usage", "meter reading"),
+    *("verbrauch", "energie", "전력소비량", "전력사용량", "전력량", "사용량", "에너지사용량", "에너지소비량", "소비량"),
+)
 #: Names of power; with a unit of energy behind them they are energy of an interval.
 POWER_WORDS: Final = (
     *("power", "power consumption", "active power", "load", "demand", "electric power", "electricity", "p", "p total"),
-    *("energy", "energy consumption", "consumption", "usage", "energy use", "energy usage", "meter reading"),
-    *("leistung",),
-    *("total power", "verbrauch", "energie", "전력", "소비전력", "유효전력", "전력소비", "전력소비량", "부하"),
-    *("전력사용량", "전력량", "사용량", "에너지사용량", "에너지소비량", "소비량", "수요전력"),
+    *("leistung", "wirkleistung", "total power", "전력", "소비전력", "유효전력", "전력소비", "부하", "수요전력"),
+    *ENERGY_WORDS,
 )
 TEMPERATURE_WORDS: Final = (
     *("temperature", "temp", "t", "outdoor temperature", "outdoor temp", "outside temperature", "air temperature"),
@@ -41,6 +44,8 @@ COUNTER_WORDS: Final = (
     *("누적사용량", "지침", "검침값", "적산"),
 )
 
+#: What draws watts: a device, not a building.
+DEVICE_WORDS: Final = ("plug", "socket", "outlet", "appliance", "smart plug", "steckdose", "콘센트", "가전")
 #: Columns that number the rows of a table.
 KEY_WORDS: Final = ("id", "row id", "rowid", "reading id", "record id", "alert id", "번호", "순번", "일련번호")
 #: Columns that an export adds: a number of the row, without a meaning.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,15 @@ def epochs(factor: float, spelled: str = "{:.0f}") -> str:
     """Epochs of a unit, in seconds times a factor."""
     rows = "".join(f"{spelled.format((1_704_067_200 + 900 * i) * factor)},B001,{i}.5\n" for i in range(20))
     return f"ts,building_id,power_kw\n{rows}"
+
+
+def apart(minutes: int, head: str, row: str, count: int = 60) -> str:
+    """Rows so many minutes apart."""
+    start = datetime(2024, 1, 1)  # noqa: DTZ001  local times
+    return head + "".join(
+        row.format(time=start + timedelta(minutes=minutes * i), number=1 + 7 * i % 11, other=2 + 5 * i % 13)
+        for i in range(count)
+    )
 
 
 ISO = "%Y-%m-%d %H:%M:%S"
@@ -127,8 +136,44 @@ CASES = {
     ),
     "energy of an interval": Case(
         hours(ISO, head="time,building_id,energy_kwh\n", days=9).replace(",1.1", ",99.1"),
-        {"power_kw": {"column": "energy_kwh", "unit": "? kW"}},
-        asked=("one hour",),
+        {"power_kw": {"column": "energy_kwh", "unit": "? kWh", "per_minutes": 720}},
+        asked=("Of how many minutes? Its times lie 720 minutes apart",),
+    ),
+    "energy of half an hour": Case(
+        apart(30, "tstp,building_id,energy(kWh/hh)\n", "{time},B1,{number:.3f}\n"),
+        {"time": "tstp", "power_kw": {"column": "energy(kWh/hh)", "unit": "kWh", "per_minutes": 30}},
+    ),
+    "energy in a name of a unit alone": Case(
+        apart(60, "DateTime,house,KWH/hh (per hour) \n", "{time},B1,{number:.3f}\n"),
+        {"power_kw": {"column": "KWH/hh (per hour) ", "unit": "kWh", "per_minutes": 60}, "building": "house"},
+    ),
+    "consumption of a quarter": Case(
+        apart(15, "time,building,consumption\n", "{time},B1,{number:.2f}\n"),
+        {"power_kw": {"column": "consumption", "unit": "? kWh | kW", "per_minutes": 15}},
+        asked=("energy that each interval used (kWh), or mean power",),
+    ),
+    "consumption of an hour": Case(
+        apart(60, "time,building,consumption\n", "{time},B1,{number:.2f}\n"), {"power_kw": "consumption"}
+    ),
+    "a unit in the name alone": Case(apart(15, "time,building,kW\n", "{time},B1,{number:.2f}\n"), {"power_kw": "kW"}),
+    "watts of devices": Case(
+        apart(5, "time,building,plug,power\n", "{time},B1,P1,{number:.2f}\n{time},B1,P2,{number:.1f}\n"),
+        {"meter": "plug", "power_kw": {"column": "power", "unit": "? W | kW"}},
+        asked=("kW or in W",),
+    ),
+    "households told apart by a column of another name": Case(
+        apart(30, "lclid,time,energy_kwh\n", "MAC01,{time},{number:.3f}\nMAC02,{time},{other:.3f}\n"),
+        {"building": "? lclid", "power_kw": {"column": "energy_kwh", "unit": "kWh", "per_minutes": 30}},
+        asked=("Is 'lclid' the building of each row?",),
+    ),
+    "rows of one time that nothing tells apart": Case(
+        apart(
+            30,
+            "time,building,power_kw,a,b\n",
+            "{time},B1,{number:.3f},x,x\n{time},B1,{other},x,y\n{time},B1,{other}.5,y,x\n{time},B1,{number}.7,y,y\n",
+        ),
+        {"meter": "? a | b"},
+        asked=("Which column tells them apart?",),
     ),
     "Fahrenheit": Case(
         hours(ISO, head="time,building_id,power_kw,temp_f\n", row=",B001,{0:.1f},{0:.1f}\n"),
@@ -161,6 +206,19 @@ CASES = {
         hours(ISO, head="time,building_id,power_kw,note\n", row=',B001,{:.1f},"one\ntwo"\n'),
         {"extra": {"note": "note"}},
     ),
+    "units glued to decimal commas": Case(
+        apart(60, "when;bldg;Leistung;Temp\n", "{time};A;{number:.1f} kW;{other:.1f} °C\n").replace(".", ","),
+        {
+            "decimal": ",",
+            "power_kw": {"column": "Leistung", "strip": "kW"},
+            "temperature_c": {"column": "Temp", "strip": "°C"},
+        },
+    ),
+    "titles with commas above the header": Case(
+        'Name,JANE DOE\nAddress,"1 MAIN ST, TOWN"\nAccount Number,123\nService,Service 1\n\n'
+        + apart(60, "TYPE,TIME,house,USAGE (kWh),COST\n", "Electric usage,{time},B1,{number:.2f},$0.12\n"),
+        {"skip_rows": 4, "power_kw": {"column": "USAGE (kWh)", "unit": "kWh", "per_minutes": 60}},
+    ),
     "a number of the row": Case(
         ",time,building_id,power_kw\n" + "".join(f"{i},2024-01-0{i + 1} 10:00,B001,{i}.5\n" for i in range(9)),
         {"ignore": {"": "numbers the rows"}},
@@ -179,6 +237,7 @@ CASES = {
     "epoch in milliseconds": Case(epochs(1e3), {"time": {"column": "ts", "unit": "ms"}}),
     "epoch in microseconds": Case(epochs(1e6), {"time": {"column": "ts", "unit": "us"}}),
     "epoch in nanoseconds": Case(epochs(1e9), {"time": {"column": "ts", "unit": "ns"}}),
+    "an epoch with an exponent": Case(epochs(1, "{:.9e}"), {"time": {"column": "ts", "unit": "s"}}),
     "fractional epoch": Case(epochs(1, "{:.3f}"), {"time": {"column": "ts", "unit": "s"}}),
     "digits alone": Case(hours("%Y%m%d%H%M"), {"time": {"column": "time", "format": "%Y%m%d%H%M"}}),
     "with a zone": Case(hours("%Y-%m-%dT%H:%M:%S+09:00"), {"time": "time"}),
@@ -210,10 +269,20 @@ CASES = {
         {"building": {"const": "? data"}},
         asked=("Which building",),
     ),
+    "midnight as 24:00": Case(
+        "date,time,building_id,power_kw\n"
+        + "".join(f"2024-01-{day:02d},{hour:02d}:00,B1,{hour % 7}.5\n" for day in range(1, 4) for hour in range(1, 25)),
+        {"time": {"date": "date", "time": "time", "format": "%Y-%m-%d %k:%M"}},
+    ),
+    "midnight as 24:00 in one column": Case(
+        "time,building_id,power_kw\n"
+        + "".join(f"2024/01/{day:02d} {hour:02d}:00,B1,{hour % 7}.5\n" for day in range(1, 4) for hour in range(1, 25)),
+        {"time": {"column": "time", "format": "%Y/%m/%d %k:%M"}},
+    ),
     "hours from 1 to 24": Case(
         "date,hour,building_id,power_kw\n"
         + "".join(f"2024-01-{day:02d},{hour},B1,{hour % 7}.5\n" for day in range(1, 4) for hour in range(1, 25)),
-        {"time": {"date": "date", "time": "hour", "format": "? %Y-%m-%d %H"}},
+        {"time": {"date": "date", "time": "hour", "format": "? %Y-%m-%d %k"}},
         asked=("from 1 to 24",),
     ),
     "megawatts or milliwatts": Case(
@@ -231,11 +300,36 @@ CASES = {
         section="readings",
     ),
     "a column for each meter": Case(
-        hours(ISO, head="time,tower_a,tower_b\n", row=",{0:.1f},{0:.1f}\n"),
-        {"shape": "wide", "values": {"tower_a": "power", "tower_b": "power"}},
-        asked=("Which building",),
-        section="readings",
+        apart(60, "time,tower_a,tower_b\n", "{time},{number:.1f},{other:.1f}\n"),
+        {
+            "shape": "wide",
+            "building": {"from": "? column"},
+            "values": {"tower_a": "power_kw", "tower_b": "power_kw"},
+        },
+        asked=("Is each of the columns 'tower_a', 'tower_b' a building?",),
         name="electricity.csv",
+    ),
+    "a column for each meter of a building": Case(
+        apart(60, "time,house,tower_a,tower_b\n", "{time},B1,{number:.1f},{other:.1f}\n"),
+        {
+            "building": "house",
+            "meter": {"from": "column"},
+            "values": {"tower_a": "power_kw", "tower_b": "power_kw"},
+        },
+        name="electricity.csv",
+    ),
+    "a column for each building, by the quarter": Case(
+        apart(15, "time,tower_a,tower_b\n", "{time},{number:.1f},{other:.1f}\n"),
+        {"values": {"tower_a": {"type": "power_kw", "unit": "? kW | W | kWh"}, "tower_b": "power_kw"}},
+        asked=("Is each of the columns", "In which unit are columns such as 'tower_a'?"),
+        name="electricity.csv",
+    ),
+    "gas of each building": Case(
+        apart(60, "time,tower_a,tower_b\n", "{time},{number:.1f},{other:.1f}\n"),
+        {"building": {"from": "? column"}, "values": {"tower_a": "gas", "tower_b": "gas"}},
+        asked=("Is each of the columns 'tower_a', 'tower_b' a building?",),
+        section="readings",
+        name="gas.csv",
     ),
     "a column for each sensor": Case(
         hours(ISO, head="time,building_id,temp_1,temp_2,rh_1\n", row=",B001,{0:.1f},{0:.1f},{0:.1f}\n"),

@@ -374,3 +374,131 @@ def test_whatever_stands_in_a_file_the_readers_take_what_is_certain(tmp_path_fac
         (folder / "estate.yaml").write_text(estate_text(proposal), encoding="utf-8")
         with pytest.raises(EstateError):
             read_estate(folder)
+
+
+def months(days: dict[str, str], head: str = "time;power_kw\n") -> dict[str, str]:
+    """Files of one kind, by name: their rows, after one head."""
+    return {name: head + rows for name, rows in days.items()}
+
+
+def proposed(folder, files):
+    """The entries of the sources that are proposed for some files, by file or pattern, and the words of questions."""
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    proposal = inspect_folder(folder, timezone="Asia/Seoul")
+    entries = {source.entry.get("csv") or source.entry["sqlite"]: source.entry for source in proposal.sources}
+    return entries, [question.what for question in proposal.questions]
+
+
+def rows(times, numbers):
+    return "".join(f"{time};{number}\n" for time, number in zip(times, numbers, strict=True))
+
+
+def test_the_other_files_of_a_kind_tell_which_number_is_the_day(tmp_path):
+    few = [f"0{day}/02/2024 10:00" for day in range(1, 9)]
+    more = [f"{day}/03/2024 10:00" for day in range(10, 31)]
+    files = months({"m_B1.csv": rows(few, range(8)), "m_B2.csv": rows(more, range(21))})
+    entries, questions = proposed(tmp_path, files)
+    assert entries["m_*.csv"]["time"] == {"column": "time", "order": "day_first"}
+    assert not questions
+
+
+def test_files_that_write_days_otherwise_are_read_otherwise(tmp_path):
+    british = [f"{day:02d}/03/2024 10:00" for day in range(1, 31)]
+    american = [f"03/{day:02d}/2024 10:00" for day in range(1, 31)]
+    files = months({"m_B1.csv": rows(british, range(30)), "m_B2.csv": rows(american, range(30))})
+    entries, _ = proposed(tmp_path, files)
+    assert {name: entry["time"]["order"] for name, entry in entries.items()} == {
+        "m_B1.csv": "day_first",
+        "m_B2.csv": "month_first",
+    }
+
+
+def test_seconds_are_no_milliseconds_though_names_are_alike(tmp_path):
+    files = months(
+        {
+            "m_B1.csv": rows([1_704_067_200 + 900 * i for i in range(20)], range(20)),
+            "m_B2.csv": rows([(1_704_067_200 + 900 * i) * 1000 for i in range(20)], range(20)),
+        },
+        "epoch;power_kw\n",
+    )
+    entries, _ = proposed(tmp_path, files)
+    assert {name: entry["time"]["unit"] for name, entry in entries.items()} == {"m_B1.csv": "s", "m_B2.csv": "ms"}
+
+
+def test_what_stands_in_one_file_of_a_kind_holds_for_all(tmp_path):
+    """Marks for missing values, and thousands: an entry for many files says them once."""
+    times = [f"2024-03-{day:02d} 10:00" for day in range(1, 21)]
+    small = [f"{i},5" for i in range(20)]
+    large = [*(f"1.{i:03d},5" for i in range(19)), "NA"]
+    files = months({"m_B1.csv": rows(times, small), "m_B2.csv": rows(times, large), "m_B3.csv": rows(times, range(20))})
+    entries, questions = proposed(tmp_path, files)
+    (entry,) = entries.values()
+    assert (entry["csv"], entry["decimal"], entry["thousands"]) == ("m_*.csv", ",", ".")
+    assert entry["missing"] == ["NA"]
+    assert not questions
+
+
+def test_numbers_of_files_of_a_kind_that_are_written_otherwise(tmp_path):
+    """`1.125` beside files with decimal commas may be a thousand: it is asked for, `1.5` is not."""
+    times = [f"2024-03-{day:02d} 10:00" for day in range(1, 21)]
+    files = months(
+        {
+            "m_B1.csv": rows(times, [f"{i + 1}.125" for i in range(20)]),
+            "m_B2.csv": rows(times, [f"{i},5" for i in range(20)]),
+            "m_B3.csv": rows(times, [f"{i}.5" for i in range(20)]),
+        }
+    )
+    entries, questions = proposed(tmp_path, files)
+    styles = {name: entry.get("decimal") for name, entry in entries.items()}
+    assert styles == {"m_B1.csv": "? . | ,", "m_B2.csv": ",", "m_B3.csv": None}
+    assert any("the point in numbers such as '1.125'" in question for question in questions)
+
+
+def test_a_database_for_each_building(tmp_path):
+    for building in ("B1", "B2"):
+        with closing(sqlite3.connect(tmp_path / f"{building}.db")) as connection:
+            connection.execute("CREATE TABLE log (ts INTEGER, power_kw REAL)")
+            readings = [(1_704_067_200 + 900 * i, i + len(building)) for i in range(20)]
+            connection.executemany("INSERT INTO log VALUES (?, ?)", readings)
+            connection.execute("CREATE TABLE audit (who TEXT)")
+            connection.commit()
+    proposal = inspect_folder(tmp_path)
+    (source,) = proposal.sources
+    assert (source.entry["sqlite"], source.entry["table"], source.rows) == ("*.db", "log", 40)
+    estate = accepted(tmp_path, proposal)
+    buildings = {spec.name: spec.roles["building_id"].constant for spec in estate.sources}
+    assert buildings == {"B1.db/log": "B1", "B2.db/log": "B2"}
+
+
+def test_a_register_whose_keys_come_again_and_again_is_asked_for(tmp_path):
+    (tmp_path / "s.csv").write_text("sensor_id,unit\n" + "s1,C\ns2,C\n" * 10)
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    assert [source.entry.get("sensor_id") for source in proposal.sources] == ["? sensor_id"]
+
+
+def test_a_header_of_hours_is_a_header(tmp_path):
+    days = "".join(
+        f"B1,2024-01-{day:02d}," + ",".join(f"{day}.{hour}" for hour in range(24)) + "\n" for day in range(1, 9)
+    )
+    head = ",".join(f"{hour:02d}:00" for hour in range(24))
+    (tmp_path / "a.csv").write_text(f"building,date,{head}\n{days}")
+    (tmp_path / "b.csv").write_text("building_id," + ENERGY.replace("\n2024", "\nB1,2024"))
+    proposal = inspect_folder(tmp_path, timezone="Asia/Seoul")
+    assert [source.name for source in proposal.sources] == ["b.csv"]
+    (question,) = proposal.questions
+    assert question.where == "a.csv"
+    assert "a column for each hour of the day" in question.what
+
+
+def test_columns_that_a_table_of_buildings_knows_are_buildings(tmp_path):
+    names = [f"Bear_office_{i}" for i in range(90)]
+    hours = "".join(f"2024-01-0{day} 0{hour}:00" + ",1.5" * 90 + "\n" for day in range(1, 5) for hour in range(9))
+    (tmp_path / "electricity.csv").write_text(f"timestamp,{','.join(names)}\n{hours}")
+    (tmp_path / "metadata.csv").write_text("building_id,sqm\n" + "".join(f"{name},{len(name)}0\n" for name in names))
+    proposal = inspect_folder(tmp_path, timezone="US/Eastern")
+    energy = next(source for source in proposal.sources if source.section == "energy")
+    assert energy.entry["building"] == {"from": "column"}
+    assert energy.entry["values"] == dict.fromkeys(names, "power_kw")
+    assert not proposal.questions
+    accepted(tmp_path, proposal)

@@ -43,9 +43,32 @@ def test_what_is_surely_a_register_is_proposed(tmp_path: Path, column: str, unit
     assert spec.roles["register_kwh"] == Role(column=column, unit=unit)
 
 
+def test_numbers_of_several_meters_go_on_each_by_itself(tmp_path: Path) -> None:
+    assert not inspected(written(tmp_path, "meter_reading_kwh", 1, 2)).questions
+    (spec,) = read_estate(tmp_path).sources
+    assert spec.register == RegisterRule()
+    assert spec.roles["register_kwh"] == Role(column="meter_reading_kwh", unit="kWh")
+    assert spec.roles["meter_id"] == Role(column="meter")
+
+
+def test_a_register_that_begins_again_at_zero_asks_where(tmp_path: Path) -> None:
+    numbers = [(999_500 + 25.5 * number) % 1_000_000 for number in range(60)]
+    rows = "".join(f"{START + timedelta(hours=i)};B1;M-1;{number}\n" for i, number in enumerate(numbers))
+    (tmp_path / "meters.csv").write_text(f"ReadAt;Building;MeterNo;Counter [kWh]\n{rows}", encoding="utf-8")
+    proposal = inspected(tmp_path)
+    (source,), (question,) = proposal.sources, proposal.questions
+    assert source.entry["meter"] == "MeterNo"
+    assert source.entry["register"] == {"column": "Counter [kWh]", "unit": "kWh", "rolls_over_at": "? 1000000"}
+    assert "falls from close to 1,000,000 to close to zero" in question.what
+    assert "`rolls_over_at: 1000000`" in question.how
+
+
 def test_what_may_be_one_is_asked_for(tmp_path: Path) -> None:
-    # numbers of two meters rise and fall
-    (question,) = inspected(written(tmp_path, "meter_reading_kwh", 1, 2)).questions
+    # numbers of two meters that no column names rise and fall
+    file = written(tmp_path, "meter_reading_kwh", 1, 2) / "meters.csv"
+    lines = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines()]
+    file.write_text("\n".join(",".join((*line[:2], line[3])) for line in lines), encoding="utf-8")
+    (question,) = inspected(tmp_path).questions
     assert "a counter that goes on" in question.what
     assert "`register: {column: meter_reading_kwh, unit: kWh}`" in question.how
     with pytest.raises(EstateError):
