@@ -48,6 +48,7 @@ class Column:
         unit: of its numbers, by its name, a row of units, or what is glued to them.
         marks: texts in it that mean that nothing was measured.
         strays: values of another kind.
+        numbers: how many of its texts are numbers.
         example: one of its values.
     """
 
@@ -70,6 +71,7 @@ class Column:
     unit: Unit | None = None
     marks: frozenset[str] = field(default_factory=frozenset)
     strays: int = 0
+    numbers: int = 0
     example: str = ""
 
     @property
@@ -142,7 +144,7 @@ def describe(
         return Column(kind=kind, time=times, days=days, marks=marks, strays=strays, **common)
     if clock is not None:
         return Column(kind="clock", clock=clock, marks=marks, **common)
-    return Column(kind="text", unit=known_unit, **common)
+    return Column(kind="text", unit=known_unit, numbers=len(numbers), **common)
 
 
 def _thinned(cells: Sequence[str | None]) -> Sequence[str | None]:

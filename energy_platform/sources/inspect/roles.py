@@ -147,7 +147,7 @@ def _casting(table: FoundTable, target: Target, pair: tuple[Column, Column] | No
     if pair:
         date_column = pair[0]
         matches["time"] = Match(date_column, _SURE, f"dates, and times of day in {pair[1].name!r}")
-    _add_power_by_unit(table, target, matches)
+    _add_by_unit(table, target, matches)
     _add_nameless(table, target, matches)
     if not all(any(role in matches for role in group) for group in target.needed):
         return None
@@ -175,21 +175,23 @@ def _is_single_sensor(table: FoundTable, matches: Mapping[str, Match]) -> bool:
     return table.kind == "csv" and len(table.columns) <= 4 and "value" in matches
 
 
-def _add_power_by_unit(table: FoundTable, target: Target, matches: dict[str, Match]) -> None:
-    """The only column in a unit of power or energy is the power, whatever it is called: `kW`, `Bezug [kWh]`."""
-    if target is not ENERGY or "power_kw" in matches:
+def _add_by_unit(table: FoundTable, target: Target, matches: dict[str, Match]) -> None:
+    """The only column in a unit of a quantity is of it, whatever it is called: `kW`, `Bezug [kWh]`, `OAT (°F)`."""
+    if target is not ENERGY:
         return
-    used = {id(match.column) for match in matches.values()}
-    measured = [
-        column
-        for column in table.columns
-        if id(column) not in used
-        and column.kind in {"integer", "number"}
-        and column.unit is not None
-        and column.unit.quantity in {"power", "energy"}
-    ]
-    if len(measured) == 1 and (unit := measured[0].unit) is not None:
-        matches["power_kw"] = Match(measured[0], _SURE, f"the only column in a unit of {unit.quantity}: {unit.name}")
+    for role, quantities in (("power_kw", {"power", "energy"}), ("temperature_c", {"temperature"})):
+        used = {id(match.column) for match in matches.values()}
+        measured = [
+            (column, column.unit)
+            for column in table.columns
+            if id(column) not in used
+            and column.kind in NUMBERS
+            and column.unit is not None
+            and column.unit.quantity in quantities
+        ]
+        if role not in matches and len(measured) == 1:
+            (column, unit) = measured[0]
+            matches[role] = Match(column, _SURE, f"the only column in a unit of {unit.quantity}: {unit.name}")
 
 
 def _add_nameless(table: FoundTable, target: Target, matches: dict[str, Match]) -> None:

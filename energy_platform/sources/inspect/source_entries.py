@@ -32,6 +32,8 @@ from energy_platform.sources.open_questions import OPEN, open_question
 _CONTRACT_OF = {"readings": "sensor_data", "energy": "energy_consumption"}
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
 _WHICH_BUILDING = "Which building are these rows of? No column names one."
+#: Numbers among words are faults where they are fewer.
+_FEW = 0.05
 #: So many columns are named in a question.
 _NAMES_SHOWN = 3
 _NO_EXTRA = ("readings", "alerts", "predictions")
@@ -105,6 +107,11 @@ def _role(draft: Draft, role: str, match: Match) -> None:
     if match.certainty == "unsure":
         _unsure(draft, role, match)
         return
+    if role == "state" and "value" not in draft.casting.matches and match.column.numbers > _FEW * match.column.filled:
+        draft.made.entry["value"] = match.column.name
+        draft.made.notes.append(
+            f"{match.column.name!r} holds numbers and words: a number is the value of a reading, a word its state."
+        )
     value: Any = match.column.name
     if role == "power_kw" and (register := register_of(draft, match.column)):
         draft.play("register", register, match)

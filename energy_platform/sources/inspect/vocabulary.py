@@ -173,7 +173,7 @@ READINGS = Target(
             NUMBERS,
             weight=2,
         ),
-        "state": Look(("state", "state value", "text value", "상태값"), TEXTS, few=True),
+        "state": Look(("state", "state value", "text value", "value", "reading", "상태값", "값", "측정값"), TEXTS),
         "unit": _UNIT,
         "confidence": Look(("confidence", "certainty", "신뢰도", "정확도"), NUMBERS, 0, 1),
         "status": _STATUS,

@@ -25,7 +25,15 @@ VALUE, TYPE, COLUMN = "@value", "@type", "@column"
 def converted(raw: pl.DataFrame, name: str, column_type: ColumnType, spec: SourceSpec, estate: Estate) -> Converted:
     """The source's values for a canonical column, converted into its type."""
     values = raw_column(raw, name, spec, estate)
-    return convert(values, column_type, estate.zone, _form(raw, name, spec))
+    found = convert(values, column_type, estate.zone, _form(raw, name, spec))
+    if name not in {"value", "state"} or not _holds_numbers_and_words(spec):
+        return found
+    none_refused = pl.repeat(value=False, n=raw.height, eager=True)
+    if name == "value":
+        return found._replace(refused=none_refused)
+    numbers = convert(raw_column(raw, "value", spec, estate), "float", estate.zone, _form(raw, "value", spec)).values
+    no_word = numbers.is_not_null() | (found.values.str.strip_chars() == "").fill_null(value=False)
+    return found._replace(values=found.values.set(no_word, None))
 
 
 def raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, estate: Estate) -> pl.Series:
@@ -51,6 +59,12 @@ def raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, estate: Estate) -
     if role.from_sensor:
         return absent
     return _role_values(raw, role, spec)
+
+
+def _holds_numbers_and_words(spec: SourceSpec) -> bool:
+    """Whether one column is the value and the state: a number is the one, a word the other."""
+    value, state = spec.roles.get("value"), spec.roles.get("state")
+    return value is not None and state is not None and value.column is not None and value.column == state.column
 
 
 def present(values: pl.Series, spec: SourceSpec) -> pl.Series:

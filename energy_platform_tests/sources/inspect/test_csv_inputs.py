@@ -353,6 +353,15 @@ CASES = {
         {"sensor": "device_id", "type": {"column": "metric", "map": {"온도": "temperature"}}, "unit": "uom"},
         section="readings",
     ),
+    "numbers and words in one column": Case(
+        apart(60, "entity_id,building,state,last_changed\n", "t1,B1,{number}.5,{time}\nd1,B1,on,{time}\n"),
+        {"sensor": "entity_id", "value": "state", "state": "state", "time": "last_changed"},
+        section="readings",
+    ),
+    "temperature by its unit": Case(
+        apart(60, "time,building,Demand (kW),OAT (°F)\n", "{time},B1,{number}.5,{other}.5\n"),
+        {"power_kw": "Demand (kW)", "temperature_c": {"column": "OAT (°F)", "unit": "F"}},
+    ),
     "one sensor": Case(
         "time,value\n" + "".join(f"2024-01-{day:02d} 10:00,{day}.5\n" for day in range(1, 20)),
         {"sensor": {"const": "temp_lobby"}, "type": {"const": "temperature"}, "building": {"const": "? temp_lobby"}},

@@ -201,6 +201,21 @@ def test_sensors_are_called_by_the_whole_name_of_their_columns(tmp_path):
     assert rows(mapped(estate), "sensor_id", "value") == [("B1.in #1", 20.0), ("B1.out #1", 5.0)]
 
 
+def test_numbers_are_values_and_words_are_states(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "t,s,v\n2025-03-05 09:00,t1,20.5\n2025-03-05 09:00,d1,on\n2025-03-05 09:00,x1, \n2025-03-05 09:00,i1,inf\n"
+    )
+    estate = estate_of(
+        tmp_path, "readings:\n  - {csv: a.csv, time: t, building: {const: B1}, sensor: s, value: v, state: v}\n"
+    )
+    assert rows(mapped(estate), "sensor_id", "value", "state", "@reason") == [
+        ("t1", 20.5, None, None),
+        ("d1", None, "on", None),
+        ("x1", None, None, "missing_value"),
+        ("i1", float("inf"), None, "not_finite"),
+    ]
+
+
 def test_energy_of_intervals_becomes_mean_power(tmp_path):
     (tmp_path / "a.csv").write_text("t,e\n2025-03-05 09:00,0.5\n2025-03-05 09:30,2\n2025-03-05 10:00,x\n")
     estate = estate_of(
