@@ -13,7 +13,7 @@ from energy_platform.domain.time_forms import EpochUnit
 _EPOCH_LIMIT_SECONDS = 10**11
 _EPOCH_TEXT = r"^[+-]?\d{9,19}(\.\d+)?$"
 _NUMBER_TEXT = r"^[+-]?[0-9]{1,19}(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?$"
-_WHOLE_TEXT = r"^[+-]?[0-9]{1,18}$"
+_WHOLE_TEXT = r"^[+-]?[0-9]{1,19}$"
 #: Beyond year 9999 nothing downstream can hold the time.
 _LAST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 #: Microseconds of each unit; a nanosecond is less than one.
@@ -35,7 +35,8 @@ def from_epochs(raw: pl.Series, unit: EpochUnit) -> pl.Series:
     text = raw.str.strip_chars()
     text = text.set(~text.str.contains(_NUMBER_TEXT).fill_null(value=False), None)
     is_whole = text.str.contains(_WHOLE_TEXT).fill_null(value=False)
-    whole = _from_integers_of(text.set(~is_whole, None).cast(pl.Int64), unit)
+    # nanoseconds have 19 digits, of which not all numbers fit: no time of this calendar is among those
+    whole = _from_integers_of(text.set(~is_whole, None).cast(pl.Int64, strict=False), unit)
     if is_whole.sum() == text.len() - text.null_count():
         return whole
     fractional = _from_floats_of(text.set(is_whole, None).cast(pl.Float64, strict=False), unit)

@@ -253,6 +253,15 @@ def test_blocks_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_times(raw, ZoneInfo("UTC"), TimeForm(format="%d.%m.%y %H:%M")).times.to_list() == stamps
 
 
+def test_what_is_finer_than_a_microsecond_is_dropped_from_nanoseconds_in_text() -> None:
+    """Nineteen digits are more than a double holds."""
+    texts = ["1704067200123456789", "1704067200999999999", "1704067200000000001", "9999999999999999999", "+5"]
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    expected = [start + timedelta(microseconds=n) for n in (123_456, 999_999, 0)]
+    found = parse_times(pl.Series(texts), ZoneInfo("UTC"), TimeForm(unit="ns")).times.to_list()
+    assert found == [*expected, None, datetime(1970, 1, 1, tzinfo=UTC)]
+
+
 @pytest.mark.parametrize(
     ("text", "form", "instant"),
     [

@@ -111,7 +111,11 @@ def register_of(draft: Draft, column: Column) -> dict[str, Any]:
 
 
 def _goes_on(draft: Draft, column: Column) -> bool:
-    return (column.rises and column.distinct > _COUNTS_ON) or draft.identity.counts_on(column)
+    if column.rises and column.distinct > _COUNTS_ON:
+        return True
+    # power may rise for long and fall at once, too: only of energy that is a counter
+    is_energy = column.unit.quantity == "energy" if column.unit is not None else fit(column.words, ENERGY_WORDS) > 0
+    return is_energy and draft.identity.counts_on(column)
 
 
 def _is_called_counter(column: Column) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
@@ -27,7 +29,7 @@ _SPECIAL_FLOATS: Mapping[str, float] = {
 
 
 _PLAIN_NUMBERS: Final = NumberForm()
-_MINUTES_OF_HOUR: Final = 60.0
+_MINUTES_OF_HOUR: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,9 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
         if form.unit is not None:
             values = _in_canonical_unit(values, form.unit)
         if form.per_minutes is not None:
-            values = values.cast(pl.Float64) * _MINUTES_OF_HOUR / form.per_minutes
+            # a quarter of an hour is times 4, which is exact
+            hours = Fraction(_MINUTES_OF_HOUR) / Fraction(form.per_minutes)
+            values = _scaled(values, 0.0, float(hours.numerator), float(hours.denominator))
     return Converted(values, _not_converted(raw, values), reason)
 
 
@@ -158,7 +162,19 @@ def _number_patterns(form: NumberForm) -> tuple[str, str]:
 def _in_canonical_unit(values: pl.Series, unit: Unit) -> pl.Series:
     if unit.name == unit.canonical:
         return values
-    return (values.cast(pl.Float64) - unit.zero) * unit.numerator / unit.denominator
+    return _scaled(values, unit.zero, unit.numerator, unit.denominator)
+
+
+def _scaled(values: pl.Series, zero: float, numerator: float, denominator: float) -> pl.Series:
+    """(value - zero) * numerator / denominator, each step rounded once.
+
+    Not by polars: it divides by a number as it multiplies by its inverse, which is rounded already.
+    """
+    numbers = values.cast(pl.Float64)
+    # what is beyond doubles is infinite, and refused for it
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = (numbers.fill_null(0.0).to_numpy() - zero) * numerator / denominator
+    return pl.Series(values.name, scaled).set(numbers.is_null(), None)
 
 
 def as_floats(raw: pl.Series) -> pl.Series:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from energy_platform.domain.units import unit_named
+from energy_platform.domain.units import UNITS, Unit, unit_named
 from energy_platform.sources.spec import NumberForm
 from energy_platform.transfer.reading.conversion import ColumnForm, convert
 
@@ -98,6 +98,27 @@ def test_glued_units_are_taken_off() -> None:
     assert found.values.to_list() == [21.5, 21.5, 21.5, 21.5, 5.0, None, None, None, None]
     assert found.refused.to_list() == [False, False, False, False, False, True, True, False, True]
     assert floats(["1.234,5 kWh"], ColumnForm(strip=("kWh",), numbers=NumberForm(",", "."))) == [1234.5]
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False), max_size=20), st.sampled_from(UNITS))
+@settings(deadline=None)
+@example([41.5, 0.1, None, 1e308, -40.0], UNITS[0])
+@example([0.1, 98.6, 20.6, None], UNITS[13])
+def test_units_are_converted_by_steps_that_are_rounded_once(numbers: list[float | None], unit: Unit) -> None:
+    """As Python does it, to the last bit."""
+    raw = pl.Series(numbers, dtype=pl.Float64)
+    found = convert(raw, "float", SEOUL, ColumnForm(unit=unit)).values.to_list()
+    own = unit.name == unit.canonical
+    assert found == [n if n is None or own else unit.to_canonical(n) for n in numbers]
+
+
+def test_energy_of_a_part_of_an_hour_is_multiplied_exactly() -> None:
+    kwh = unit_named("kWh")
+    numbers = [n / 1000 for n in range(2000)]
+    for minutes, times in ((15.0, 4), (30.0, 2), (60.0, 1)):
+        found = floats([str(n) for n in numbers], ColumnForm(unit=kwh, per_minutes=minutes))
+        assert found == [n * times for n in numbers]
+    assert floats(["7", None], ColumnForm(unit=kwh, per_minutes=1440)) == [7 / 24, None]
 
 
 def test_units_are_converted() -> None:
