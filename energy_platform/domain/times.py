@@ -141,9 +141,9 @@ def _parse_others(raw: pl.Series, zone: ZoneInfo, ambiguous: Ambiguous = "earlie
 
 def _tidy(raw: pl.Series) -> pl.Series:
     text = raw.str.strip_chars()
-    return text.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", "$1-$2-$3").str.replace(
-        r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 "
-    )
+    text = text.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", "$1-$2-$3")
+    text = text.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[Tt]", "$1 ")
+    return text.str.replace(r"(:\d{2}),(\d{1,9})$", "$1.$2")
 
 
 def _parse_naive(text: pl.Series) -> pl.Series:

@@ -13,7 +13,7 @@ from energy_platform.domain.days import zone_of
 from energy_platform.domain.errors import EnergyPlatformError, EstateError
 from energy_platform.sources.inspect.folder import FoundFile, files_of
 from energy_platform.sources.inspect.groups import FileGroup, groups_of
-from energy_platform.sources.inspect.naming import sensor_type_of, slug
+from energy_platform.sources.inspect.naming import fit, sensor_type_of, slug
 from energy_platform.sources.inspect.proposal import Proposal, Question, SourceProposal
 from energy_platform.sources.inspect.roles import Casting, cast, hours_in_columns
 from energy_platform.sources.inspect.source_entries import Surroundings, propose_source
@@ -24,13 +24,18 @@ from energy_platform.sources.inspect.tables import (
     tables_of_database,
     tables_of_json,
 )
-from energy_platform.sources.inspect.vocabulary import TARGETS
+from energy_platform.sources.inspect.times import time_form
+from energy_platform.sources.inspect.vocabulary import TARGETS, TIME_WORDS
 from energy_platform.sources.inspect.words import ZONE_OF_OFFSET
 from energy_platform.sources.open_questions import OPEN, open_question
 
 _SECTIONS = ("readings", "energy", "alerts", "predictions")
 _ORDER = [target.name for target in TARGETS]
 _SHOWN_COLUMNS = 6
+#: Days as spreadsheets number them, from 1990 to 2100.
+_SPREADSHEET_DAYS = (32_874.0, 73_051.0)
+#: A name that is a word of a vocabulary as a whole.
+_WHOLE_NAME = 3
 _SHOWN = 20
 #: Where a zone has to be named and nothing says which, these are offered.
 _OFFERED_ZONES = ("Asia/Seoul", "Europe/Berlin", "America/New_York", "UTC")
@@ -169,7 +174,10 @@ class _Inspection:
             more = ", …" if len(table.columns) > _SHOWN_COLUMNS else ""
             timed = any(column.kind in {"time", "date"} for column in table.columns)
             measured = any(column.kind in {"number", "integer"} for column in table.columns)
-            self._leave(table, f"it fits no target by its columns {shown}{more}", asked=timed and measured)
+            told = _unread_times(table) if measured and not timed else ""
+            self._leave(
+                table, f"it fits no target by its columns {shown}{more}{told}", asked=measured and (timed or bool(told))
+            )
 
     def _leave(self, table: FoundTable, why: str, *, asked: bool) -> None:
         # a file of JSON may hold several arrays: only as a whole can it be ignored
@@ -342,6 +350,20 @@ class _Inspection:
                 if code is not None and name is not None and code.values and name.values:
                     return {"code": code.values[0], "name": name.values[0]}
         return {"code": "default", "name": "Default"}
+
+
+def _unread_times(table: FoundTable) -> str:
+    """What to say of a column that is called like a time, and holds none that can be read."""
+    for column in table.columns:
+        low, high = column.low or 0.0, column.high or 0.0
+        is_serial = column.kind == "number" and _SPREADSHEET_DAYS[0] < low <= high < _SPREADSHEET_DAYS[1]
+        is_unread = is_serial or (column.kind == "text" and time_form([column.example]) is None)
+        if is_unread and fit(column.words, TIME_WORDS) == _WHOLE_NAME:
+            return (
+                f"; {column.name!r} is called like a time, and {column.example!r} is in no form that is known: write"
+                f" the source with `time: {{column: {column.name}, format: …}}`"
+            )
+    return ""
 
 
 def _are_sensors(group: FileGroup, casting: Casting) -> bool:

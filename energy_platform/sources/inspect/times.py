@@ -6,8 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, product
 from typing import Final, Literal
+
+from energy_platform.domain.time_forms import TimeForm as DomainForm
+from energy_platform.domain.time_forms import pattern_of
 
 Order = Literal["day_first", "month_first"]
 EpochUnit = Literal["s", "ms", "us", "ns"]
@@ -55,6 +59,24 @@ _FORMATS: Final[tuple[tuple[str, str], ...]] = (
     (r"\d{4}-\d{1,2}-\d{1,2} (오전|오후) \d{1,2}:\d{2}", "%Y-%m-%d %p %I:%M"),
     (r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}", "%Y-%m-%d %H"),
 )
+#: The parts of such times, the longer ones first: each pair of them is tried.
+_DATES: Final = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d.%b.%Y", "%d %b %Y"),
+    *("%b %d %Y", "%b %d, %Y", "%a, %d %b %Y", "%Y년 %m월 %d일", "%Y년%m월%d일", "%Y. %m. %d."),
+)
+_BETWEEN: Final = (" ", "T", "-", "_", ":")
+_CLOCKS: Final = (
+    *("%H:%M:%S.%f", "%H:%M:%S,%f", "%H:%M:%S", "%H:%M", "%H.%M.%S", "%H.%M", "%H%M%S", "%H%M", "%I:%M:%S %p"),
+    *("%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%p %I:%M:%S", "%p %I:%M", "%H시 %M분 %S초", "%H시 %M분", "%H시%M분%S초"),
+    *("%H시%M분", "%H시", ""),
+)
+_ZONES: Final = ("", "%z", " %z")
+_OFFSET = r"(?: ?(?:[Zz]|[+-]\d\d(?::?\d\d)?))?$"
+_DIGITS: Final = {
+    "%H%M%S": re.compile(rf"\D\d{{6}}{_OFFSET}", re.ASCII),
+    "%H%M": re.compile(rf"\D\d{{4}}{_OFFSET}", re.ASCII),
+}
+_LONG_MONTH = re.compile(r"(?i)(?:january|february|march|april|june|july|august|september|october|november|december)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +146,7 @@ def time_form(cells: Sequence[str]) -> TimeForm | None:
     held = [cell.strip() for cell in cells if cell.strip()]
     if not held:
         return None
-    for find in (_compact, _epoch, _iso_form, _slashed, _formatted):
+    for find in (_compact, _epoch, _iso_form, _slashed, _formatted, _composed):
         if (form := find(held)) is not None:
             return form
     return None
@@ -247,6 +269,31 @@ def _formatted(held: Sequence[str]) -> TimeForm | None:
         if _many(held, re.compile(pattern).fullmatch):
             return TimeForm(f"text such as {held[0]}", format=form, has_clock="%H" in form or "%I" in form)
     return None
+
+
+def _composed(held: Sequence[str]) -> TimeForm | None:
+    """A date and a clock that are written in one of the ways people write each, with anything between."""
+    first = held[0]
+    for date in _DATES:
+        if not _begins_with(date).match(first) or (date == "%Y%m%d" and not re.match(r"\d{8}(?!\d)", first)):
+            continue
+        for between, clock, zone in product(_BETWEEN, _CLOCKS, _ZONES):
+            form = f"{date}{between}{clock}{zone}" if clock else date
+            pattern = re.compile(pattern_of(DomainForm(format=form)), re.ASCII)
+            digits = _DIGITS.get(clock)
+            # `0130` is no minute and no second of one digit each
+            if digits is not None and not _many(held, digits.search):
+                continue
+            if pattern.match(first) and _many(held, pattern.match):
+                # months are spelled out, as strptime wants to know
+                form = form.replace("%b", "%B") if any(_LONG_MONTH.search(cell) for cell in held) else form
+                return TimeForm(f"text such as {first}", bool(zone), format=form, has_clock=bool(clock))
+    return None
+
+
+@lru_cache
+def _begins_with(date: str) -> re.Pattern[str]:
+    return re.compile(pattern_of(DomainForm(format=date)).removesuffix("$"), re.ASCII)
 
 
 def _up_to_24(plain: Sequence[str]) -> TimeForm:

@@ -250,6 +250,25 @@ CASES = {
         {"time": {"column": "time", "order": "? day_first | month_first"}},
         asked=("day first or month first",),
     ),
+    "a comma before the fraction": Case(
+        hours("%Y-%m-%d %H:%M:%S,250")
+        .replace(",B001,", ";B001;")
+        .replace("g_id,p", "g_id;p")
+        .replace("time,b", "time;b"),
+        {"time": "time"},
+    ),
+    "basic form of ISO 8601": Case(hours("%Y%m%dT%H%M%S"), {"time": {"column": "time", "format": "%Y%m%dT%H%M%S"}}),
+    "names of months": Case(hours("%d/%b/%Y %H:%M:%S"), {"time": {"column": "time", "format": "%d/%b/%Y %H:%M:%S"}}),
+    "whole names of months": Case(hours("%d %B %Y %H:%M"), {"time": {"column": "time", "format": "%d %B %Y %H:%M"}}),
+    "digits and a clock": Case(hours("%Y%m%d %H:%M"), {"time": {"column": "time", "format": "%Y%m%d %H:%M"}}),
+    "digits of hours and minutes": Case(hours("%Y%m%d_%H%M"), {"time": {"column": "time", "format": "%Y%m%d_%H%M"}}),
+    "points in the clock": Case(
+        hours("%Y-%m-%d %H.%M.%S"), {"time": {"column": "time", "format": "%Y-%m-%d %H.%M.%S"}}
+    ),
+    "two blanks": Case(hours("%Y-%m-%d  %H:%M:%S"), {"time": {"column": "time", "format": "%Y-%m-%d %H:%M:%S"}}),
+    "Korean times without blanks": Case(
+        hours("%Y년%m월%d일 %H시%M분"), {"time": {"column": "time", "format": "%Y년%m월%d일 %H시%M분"}}
+    ),
     "Korean times": Case(hours("%Y년 %m월 %d일 %H시"), {"time": {"column": "time", "format": "%Y년 %m월 %d일 %H시"}}),
     "date and time in two columns": Case(
         hours("%d.%m.%Y,%H:%M", head="date,time,building_id,power_kw\n"),

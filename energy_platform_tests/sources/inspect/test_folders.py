@@ -502,3 +502,13 @@ def test_columns_that_a_table_of_buildings_knows_are_buildings(tmp_path):
     assert energy.entry["values"] == dict.fromkeys(names, "power_kw")
     assert not proposal.questions
     accepted(tmp_path, proposal)
+
+
+def test_times_in_a_form_that_nobody_knows_are_told(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "timestamp,building,kw\n" + "".join(f"{45311 + i}.25,B1,{i}.5\n" for i in range(20))
+    )
+    (tmp_path / "b.csv").write_text("building_id," + ENERGY.replace("\n2024", "\nB1,2024"))
+    (question,) = inspect_folder(tmp_path, timezone="Asia/Seoul").questions
+    assert question.where == "a.csv"
+    assert "'timestamp' is called like a time, and '45311.25' is in no form that is known" in question.what
