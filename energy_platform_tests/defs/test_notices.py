@@ -14,7 +14,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 BY_NIGHT = {"dagster/schedule_name": "nightly_load", "dagster/asset_partition_range_start": "2025-05-20"}
 
 
-@dg.op
+@dg.op(name="timeseries__sensor_data")
 def bad_day() -> None:
     raise dg.Failure("timeseries/sensor_data: not proven: 2025-05-20", allow_retries=False)
 
@@ -68,8 +68,8 @@ def test_a_run_of_a_clock_is_told_of_with_the_reason_of_each_step(told: list[Not
         )
     ]
     assert sorted(told[0].reason.splitlines()) == [
-        "bad_day: timeseries/sensor_data: not proven: 2025-05-20",
         "broken: ValueError: no such thing",
+        "timeseries/sensor_data: not proven: 2025-05-20",
     ]
 
 

@@ -62,5 +62,7 @@ def reason_of(context: dg.RunFailureSensorContext) -> str:
         if not told and data.error is not None:
             cause = data.error.cause or data.error
             told = cause.message.strip()
-        said.append(f"{(event.step_key or '').replace('__', '/')}: {told or 'it did not say why'}")
+        step = (event.step_key or "").replace("__", "/")
+        # most loads name their asset themselves
+        said.append(f"{step}: {(told or 'it did not say why').removeprefix(f'{step}: ')}")
     return "\n".join(said) or context.failure_event.message or "The process of the run ended before it could say why."
