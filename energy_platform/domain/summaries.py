@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +22,8 @@ from energy_platform.domain.points import SeriesPoints
 
 #: Every finite double is a whole multiple of 2^-1074, so sums in that unit are exact integers.
 _UNIT_EXPONENT = 1074
+#: What a field that no contract knows is called in sums: it counts the rows that hold it.
+UNKNOWN_FIELD = "unknown field "
 #: A double's mantissa has 53 bits; halves of it add up in 64 bits without overflow.
 _MANTISSA_BITS, _LOW_BITS = 52, 26
 _INFINITE_EXPONENT = 0x7FF
@@ -105,14 +108,16 @@ class Summary:
             facts.append(f"{found.rows} rows instead of {self.rows}")
         for name in sorted({**self.sums, **found.sums}):
             ours, theirs = self.sums.get(name, 0), found.sums.get(name, 0)
-            if ours != theirs:
+            if ours != theirs and name.startswith(UNKNOWN_FIELD):
+                facts.append(f"{theirs} rows hold the {name} instead of {ours}")
+            elif ours != theirs:
                 facts.append(f"the sum of {name} is {_as_float(theirs)!r} instead of {_as_float(ours)!r}")
         for label, ours, theirs in (
             ("smallest", self.minima, found.minima),
             ("largest", self.maxima, found.maxima),
         ):
             facts += [
-                f"the {label} {name} is {theirs.get(name)} instead of {ours.get(name)}"
+                f"the {label} {name} is {_as_text(theirs.get(name))} instead of {_as_text(ours.get(name))}"
                 for name in sorted({**ours, **theirs})
                 if ours.get(name) != theirs.get(name)
             ]
@@ -295,6 +300,19 @@ def _merge(ours: Mapping[str, float], theirs: Mapping[str, float], choose: Any) 
     for name, value in theirs.items():
         merged[name] = choose(merged[name], value) if name in merged else value
     return merged
+
+
+def _as_text(extreme: float | None) -> str:
+    """An extreme for people: of a time its instant, which is kept as microseconds; of no rows, none."""
+    if extreme is None:
+        return "none"
+    if isinstance(extreme, int):
+        try:
+            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=extreme)).isoformat()
+        except OverflowError:
+            # a store may hold later years than this
+            return f"{extreme} µs"
+    return str(extreme)
 
 
 def _as_json(value: float) -> float | str:

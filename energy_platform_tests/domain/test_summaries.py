@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from energy_platform.domain import summaries
 from energy_platform.domain.contracts import Column, Measurement
 from energy_platform.domain.points import SERIES, SeriesPoints
-from energy_platform.domain.summaries import Summary, exact_sum
+from energy_platform.domain.summaries import UNKNOWN_FIELD, Summary, exact_sum
 
 UNIT = 2**1074
 COLUMNS = (Column("building_id", "text"), Column("time", "time"), Column("value", "float"))
@@ -74,6 +74,16 @@ def test_differences_name_the_facts() -> None:
     assert "the sum of value is 12.5 instead of 3.0" in facts
     assert "the largest value is 9.0 instead of 2.0" in facts
     assert facts[-1].startswith("the fingerprint is ")
+
+
+def test_differences_are_in_words_that_people_read() -> None:
+    nothing, one = Summary.of(frame_of([]), COLUMNS), Summary.of(frame_of([2.0]), COLUMNS)
+    assert "the smallest time is 2025-03-01T03:00:00+00:00 instead of none" in nothing.differences(one)
+    assert "the largest value is none instead of 2.0" in one.differences(nothing)
+    late = Summary(1, maxima={"time": 10**18})
+    assert "the largest time is 1000000000000000000 µs instead of none" in Summary().differences(late)
+    strange = one + Summary(fingerprint=3, sums={f"{UNKNOWN_FIELD}battery": 3})
+    assert one.differences(strange)[0] == "3 rows hold the unknown field battery instead of 0"
 
 
 def test_infinite_values_are_extremes_and_in_no_sum() -> None:

@@ -11,7 +11,7 @@ import polars as pl
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import local_day
 from energy_platform.domain.points import SERIES, SeriesPoints
-from energy_platform.domain.summaries import Summary
+from energy_platform.domain.summaries import UNKNOWN_FIELD, Summary
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.reading.mapping import DAY
@@ -77,7 +77,7 @@ def day_summaries(points: SeriesPoints, contract: Measurement, platform: Platfor
     for name, strangers in _strangers(points, contract):
         for day, rows in days.filter(strangers).group_by(DAY).len().iter_rows():
             # no fingerprint knows this column: it adds what nothing can cancel
-            result[day] = result[day] + Summary(fingerprint=rows, sums={f"unknown field {name}": rows})
+            result[day] = result[day] + Summary(fingerprint=rows, sums={f"{UNKNOWN_FIELD}{name}": rows})
     return result
 
 
