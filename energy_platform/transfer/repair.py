@@ -35,17 +35,16 @@ class Unaccounted:
     Attributes:
         asset: e.g. `timeseries/sensor_data`.
         points: identities, and `@day` for a time series.
+        content: columns that say what they hold, those of this estate alone included.
     """
 
     asset: str
     points: pl.DataFrame
+    content: frozenset[str]
 
     def identities(self) -> pl.DataFrame:
         """What tells them apart, and tags that nobody knows; not what they hold."""
-        name = self.asset.split("/", 1)[1]
-        contract = MEASUREMENTS.get(name) or TABLES[name]
-        hidden = {column.name for column in contract.columns if column.name not in contract.key or column.personal}
-        return self.points.select(pl.exclude(DAY, *hidden))
+        return self.points.select(pl.exclude(DAY, *self.content))
 
 
 def unaccounted(platform: Platform, doubted: Mapping[str, Collection[str]] | None = None) -> list[Unaccounted]:
@@ -66,12 +65,15 @@ def unaccounted(platform: Platform, doubted: Mapping[str, Collection[str]] | Non
         if place == "timeseries":
             days = None if doubted is None else {date.fromisoformat(p) for p in doubted[asset] if p[:1].isdigit()}
             points = _unaccounted_points(platform, name, days)
+            contract = platform.contract(name)
         elif place == "postgres" and name in TABLES:
             points = _unaccounted_rows(platform, name)
+            contract = TABLES[name]
         else:
             continue
         if points.height:
-            found.append(Unaccounted(asset, points))
+            content = {column.name for column in contract.columns if column.name not in contract.key or column.personal}
+            found.append(Unaccounted(asset, points, frozenset(content)))
     return found
 
 

@@ -19,7 +19,8 @@ first_day: 2025-05-01
 last_day: open
 tenant: {{code: {name}, name: Repaired}}
 energy:
-  - {{sqlite: plant.db, table: power, key: id, time: at, building: building, power_kw: kw, occupancy: people}}
+  - {{sqlite: plant.db, table: power, key: id, time: at, building: building, power_kw: kw, occupancy: people,
+     extra: {{flow: flow}}}}
 tables:
   settings: {{csv: settings.csv}}
 """
@@ -42,7 +43,8 @@ def estate(folder: Path, name: str) -> Path:
     (folder / "settings.csv").write_text("name,value\na,1\nb,2\n", encoding="utf-8")
     rows = [(f"2025-05-0{day} {hour:02}:00:00", "B1", hour / 2, 3.0) for day in (1, 2, 3) for hour in range(24)]
     with sqlite3.connect(folder / "plant.db") as connection:
-        connection.execute("CREATE TABLE power (id INTEGER PRIMARY KEY, at TEXT, building TEXT, kw REAL, people REAL)")
+        columns = "id INTEGER PRIMARY KEY, at TEXT, building TEXT, kw REAL, people REAL, flow REAL"
+        connection.execute(f"CREATE TABLE power ({columns})")
         connection.executemany("INSERT INTO power (at, building, kw, people) VALUES (?, ?, ?, ?)", rows)
     return folder
 
