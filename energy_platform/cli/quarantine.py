@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from energy_platform.stores.postgres.mended import MendedRow
 
 app = typer.Typer(
-    help="Show and export rows that a contract refused.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Show and export rows that a contract refused.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 Source = Annotated[str | None, typer.Option("--source", help="Only of this source, e.g. building_data.csv.")]
