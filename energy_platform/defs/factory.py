@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 
+from energy_platform.defs.legacy import legacy_assets
 from energy_platform.defs.loading import PROOF, LoadEvent, Plot, load_asset
-from energy_platform.defs.names import MODEL_FILES, OWNERS, assets_of, key_of, legacy_key, unique
+from energy_platform.defs.names import MADE_FROM_MODELS, MODEL_FILES, OWNERS, assets_of, key_of, legacy_key, unique
 from energy_platform.defs.partitions import daily_partitions
 from energy_platform.defs.resources import LoadLimits, PlatformResource
 from energy_platform.defs.tables import TARGET_CONTRACTS, definition_metadata
@@ -65,40 +65,12 @@ def product(estate: Estate, group: str, *targets: Target) -> dg.Definitions:
         targets: its assets.
     """
     present = set(assets_of(estate))
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    for target in targets:
-        if target.asset in present:
-            assets += legacy_specs(estate, group, target)
-            assets.append(build_asset(estate, group, target, present))
+    wanted = [target for target in targets if target.asset in present]
+    feeding = [source for target in wanted if target.place != "redis" for source in estate.sources_of(target.noun)]
+    models = any(target.asset == "models/artifacts" for target in wanted)
+    assets = legacy_assets(estate, group, feeding, models=models)
+    assets += [build_asset(estate, group, target, present) for target in wanted]
     return dg.Definitions(assets=assets)
-
-
-def legacy_specs(estate: Estate, group: str, target: Target) -> list[dg.AssetSpec]:
-    """The external assets that feed a target: files of the estate, which the platform reads and never writes."""
-    if target.place == "redis":
-        return []
-    if target.asset == "models/artifacts":
-        return [
-            dg.AssetSpec(
-                MODEL_FILES,
-                group_name=group,
-                kinds={"pickle"},
-                owners=OWNERS,
-                description="Trained models as the prototype left them. They are read statically, never unpickled.",
-                metadata={"path": _relative(estate, estate.models_folder)},
-            )
-        ]
-    specs = {}
-    for source in estate.sources_of(target.noun):
-        specs[legacy_key(source.name)] = dg.AssetSpec(
-            legacy_key(source.name),
-            group_name=group,
-            kinds={source.kind},
-            owners=OWNERS,
-            description=f"`{source.name}` of the estate `{estate.code}`. It is read and never written.",
-            metadata={"path": _relative(estate, source.path)},
-        )
-    return list(specs.values())
 
 
 def sources_of(estate: Estate, target: Target) -> list[SourceSpec]:
@@ -116,7 +88,7 @@ def build_asset(estate: Estate, group: str, target: Target, present: set[str]) -
     sources = sources_of(estate, target)
     after = tuple(asset for asset in target.after if asset in present)
     legacy = [legacy_key(source.name) for source in sources]
-    if estate.models_folder is not None and target.asset in {"models/artifacts", "postgres/models"}:
+    if estate.models_folder is not None and target.asset in MADE_FROM_MODELS:
         legacy.append(MODEL_FILES)
     key = key_of(target.asset)
     partitioned = target.place == "timeseries"
@@ -173,9 +145,3 @@ def _fresh_every_morning(estate: Estate) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.cron(
         deadline_cron="0 6 * * *", lower_bound_delta=timedelta(hours=5), timezone=str(estate.zone)
     )
-
-
-def _relative(estate: Estate, path: object) -> str:
-    """A path as people know it: within the estate's folder."""
-    file = Path(str(path))
-    return file.relative_to(estate.folder).as_posix() if file.is_relative_to(estate.folder) else file.name

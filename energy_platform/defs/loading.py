@@ -15,7 +15,8 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
 
 from energy_platform.defs import facts
-from energy_platform.defs.names import MODEL_FILES, key_of, legacy_key
+from energy_platform.defs.legacy import DATA_VERSION, look_at_models, made_from, observe_now, version_of
+from energy_platform.defs.names import MADE_FROM_MODELS, MODEL_FILES, key_of, legacy_key
 from energy_platform.defs.partitions import days_of
 from energy_platform.defs.resources import LoadLimits, PlatformResource
 from energy_platform.domain.accounts import WHOLE
@@ -36,6 +37,9 @@ PROOF = "proof"
 #: (1.13) keeps quiet about a result that carries this key, while what lies downstream still runs: the days that are
 #: proven are logged one by one instead.
 NO_OWN_EVENT = {"__source_asset_observation__": True}
+
+#: The fingerprint of a day that is proven to be empty.
+NO_ROWS = "0" * 32
 
 #: Stands on every run that a backfill launched.
 BACKFILL_TAG = "dagster/backfill"
@@ -146,20 +150,17 @@ def _concerns(entry: LedgerEntry, days: DayRange | None) -> bool:
 
 def observe(context: dg.AssetExecutionContext, platform: Platform, asset: str, sources: Sequence[SourceSpec]) -> None:
     """Report the data version of every source before it is read, so that Dagster shows what is out of date."""
-    from energy_platform.sources.opening import open_source
-
+    versions: dict[dg.AssetKey, tuple[str, dict[str, int]]] = {}
     for source in sources:
         try:
-            version = open_source(source).version()
+            versions[legacy_key(source.name)] = version_of(source), {}
         except SourceError:
             # gone or broken: the load says what is the matter
             continue
-        context.log_event(dg.AssetObservation(legacy_key(source.name), tags={"dagster/data_version": version}))
     folder = platform.estate.models_folder
-    if asset == "models/artifacts" and folder is not None and folder.is_dir():
-        context.log_event(
-            dg.AssetObservation(MODEL_FILES, metadata={"files": sum(1 for path in folder.iterdir() if path.is_file())})
-        )
+    if asset in MADE_FROM_MODELS and folder is not None and folder.is_dir():
+        versions[MODEL_FILES] = look_at_models(platform.estate)
+    observe_now(context.op_execution_context.get_step_execution_context(), versions)
 
 
 def show(
@@ -189,7 +190,9 @@ def show(
             metadata={**about_the_run, **facts.proof_metadata(entries)},
             allow_retries=False,
         )
-    yield dg.MaterializeResult(metadata=metadata, check_results=[verdict])
+    # of a table the fingerprint says whether it holds something else than before, whatever happened to its files
+    version = dg.DataVersion(metadata["fingerprint"]) if days is None and metadata["fingerprint"] else None
+    yield dg.MaterializeResult(metadata=metadata, check_results=[verdict], data_version=version)
 
 
 def materialize_days(
@@ -222,7 +225,8 @@ def materialize_days(
         for partition in wanted
         if partition in with_data or asked_for
     }
-    if report.proved and len(metadata) == len(wanted):
+    origin = made_from(context.op_execution_context.get_step_execution_context(), key)
+    if report.proved and len(metadata) == len(wanted) and origin:
         # one result for the whole range goes to the event log in one batch
         for partition, described in metadata.items():
             context.add_asset_metadata(described, partition_key=partition)
@@ -230,7 +234,12 @@ def materialize_days(
     log_together(
         context,
         [
-            dg.AssetMaterialization(key, partition=partition, metadata=described)
+            dg.AssetMaterialization(
+                key,
+                partition=partition,
+                metadata=described,
+                tags=origin | {DATA_VERSION: described.get("fingerprint", NO_ROWS)},
+            )
             for partition, described in metadata.items()
         ],
     )

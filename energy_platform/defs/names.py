@@ -13,6 +13,8 @@ from energy_platform.sources.estate import Estate
 
 OWNERS = ["team:data-engineering"]
 MODEL_FILES = dg.AssetKey(["legacy", "models"])
+#: The assets that are made from that folder.
+MADE_FROM_MODELS = frozenset({"models/artifacts", "postgres/models"})
 
 
 def key_of(asset: str) -> dg.AssetKey:
