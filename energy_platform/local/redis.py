@@ -31,8 +31,8 @@ class RedisServer(LocalServer):
     )
 
     def url(self) -> str:
-        """The URL of database 0, password included."""
-        return f"redis://:{self.credentials['redis']}@127.0.0.1:{self.port}/0"
+        """The URL of database 0, password included; with the user's name, which redis-cli wants where a password is."""
+        return f"redis://default:{self.credentials['redis']}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> Sequence[str]:
         """Write the configuration file; the password must not stand in a command line that all users see.

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -136,6 +137,15 @@ def test_servers_want_their_passwords(stores: Settings):
     address = stores.redis_url.get_secret_value().rpartition("@")[2]
     with pytest.raises(redis.AuthenticationError):
         redis.Redis.from_url(f"redis://{address}").ping()
+
+
+def test_redis_answers_what_redis_cli_says_to_a_url(stores: Settings):
+    # redis-cli -u sends the user's name that stands before the colon, an empty one too
+    url = urlsplit(stores.redis_url.get_secret_value())
+    with socket.create_connection((str(url.hostname), url.port or 0), timeout=5) as connection:
+        words = ["*3", *(f"${len(word)}\r\n{word}" for word in ("AUTH", url.username or "", url.password or ""))]
+        connection.sendall("".join(f"{word}\r\n" for word in words).encode())
+        assert connection.recv(100) == b"+OK\r\n"
 
 
 def test_no_secret_stands_in_a_command_line_or_a_readable_file(stores: Settings):
