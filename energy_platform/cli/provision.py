@@ -40,6 +40,6 @@ def provision(
     else:
         typer.echo("ENERGY_INFLUX_URL is empty: time series are kept in PostgreSQL.")
     with BuildingCache(settings.redis_url) as cache:
-        cache.ping()
-        typer.echo(f"{cache.place}: it answers.")
+        cache.check_rights()
+        typer.echo(f"Redis {cache.place}: the user writes, reads and removes keys.")
     typer.echo("All is ready.")

@@ -65,7 +65,7 @@ def test_servers_are_made_ready_by_two_at_once_and_later_nothing_changes(
         f"made {', '.join(f'role {role}' for role in MADE)}, database energy, database dagster_sample, rights.",
     ]
     assert all("Dagster's tables are up to date." in done.stdout for done in both)
-    assert all(done.stdout.endswith("it answers.\nAll is ready.\n") for done in both)
+    assert all(done.stdout.endswith("the user writes, reads and removes keys.\nAll is ready.\n") for done in both)
     with psycopg.connect(settings.dagster_postgres_url.get_secret_value()) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
     assert not any(

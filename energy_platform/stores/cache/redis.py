@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ _SCAN_COUNT: Final = 1000
 # The driver retries connecting and commands, each: with 1, a silent server costs four time-outs.
 _RETRIES: Final = 1
 _SETTING: Final = "ENERGY_REDIS_URL"
+#: What the platform asks of a user of Redis.
+RIGHTS: Final = "+@read +@write +@connection +info on ~*"
+_TRIED_SECONDS: Final = 60
 _CLUSTER_SCHEMES: Final = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
-_REFUSED: Final = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
+_REFUSED: Final = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError)
 _AWAY: Final = (redis.ConnectionError, redis.TimeoutError, ClusterError, RedisClusterException)
 
 _Item = TypeVar("_Item")
@@ -110,6 +114,22 @@ class BuildingCache:
         """Ask for an answer. Raises where there is none."""
         with self._errors():
             self._client().ping()
+
+    def check_rights(self) -> None:
+        """Try whether the user may write, read, look for and remove keys. One key of no tenant is there meanwhile.
+
+        Raises:
+            StoreAccessError: the user lacks a right.
+            StoreError: the server is full, keeps a copy only, or refuses something else.
+        """
+        # a name of its own, so that nothing of anybody's is touched, and several may try at once
+        tried = secrets.token_hex(8)
+        for key in (latest_building(tried, tried), notifications_building(tried, tried)):
+            self._replace([(key, {})], _TRIED_SECONDS)
+            list(self.read_many([key]))
+            self.delete([key])
+        with self._errors():
+            next(iter(self._client().scan_iter(count=1)), None)
 
     def replace_latest(self, tenant_id: str, building_id: str, payload: Latest, ttl_seconds: int) -> None:
         """Replace the newest values of a building.
@@ -270,6 +290,12 @@ class BuildingCache:
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except NoPermissionError as error:
+            raise StoreAccessError(
+                f"Redis lets the user in and refuses {_refused_right(error)}.",
+                where=self.place,
+                remedy=f"Give the user of {_SETTING} the rights {RIGHTS}.",
+            ) from None
         except _REFUSED as error:
             raise StoreAccessError(
                 "Redis refuses the user or the password.", where=self.place, remedy=f"Check {_SETTING}."
@@ -358,6 +384,12 @@ def _code(error: Exception) -> str:
     """The first word of an answer of Redis, such as WRONGTYPE; empty where it has none."""
     found = re.match(r"[A-Z]{3,20}\b", str(error)) if isinstance(error, ResponseError) else None
     return found[0] if found else ""
+
+
+def _refused_right(error: NoPermissionError) -> str:
+    """The command that a user may not run, or that it is about keys; never a key itself."""
+    command = re.search(r"'([a-z|]+)' command", str(error))
+    return f"the command {command[1].upper()}" if command else "a key that the platform uses"
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

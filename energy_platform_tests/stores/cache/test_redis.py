@@ -25,7 +25,7 @@ from energy_platform.stores.cache.keys import (
     notifications_building,
     user_session,
 )
-from energy_platform.stores.cache.redis import KEYS_AT_ONCE, BuildingCache, CacheEntry
+from energy_platform.stores.cache.redis import KEYS_AT_ONCE, RIGHTS, BuildingCache, CacheEntry
 
 LATEST_VALUES: dict[str, dict[str, Any]] = {
     "B001-T1": {"value": 21.5, "state": None, "type": "temperature", "time": "2023-01-01T00:00:00.000001Z"},
@@ -281,13 +281,50 @@ def test_a_wrong_password_is_told_without_it(place: str) -> None:
             assert "verysecret" not in f"{raised.value} {raised.value.__cause__!r}"
 
 
-def test_a_user_without_rights_is_told(place: str, raw: redis.Redis, tenant: str) -> None:
-    raw.execute_command("ACL", "SETUSER", tenant, "on", ">verysecret", "~*", "+ping", "+get", "+ttl")
+@pytest.mark.parametrize(
+    ("rights", "what"),
+    [
+        (("~*", "+@read", "+@connection", "+info"), "the command SET"),
+        (("~*", "+@write", "+@connection", "+info"), "the command GET"),
+        (("~*", "+@read", "+@write", "-unlink", "+@connection", "+info"), "the command UNLINK"),
+        (("~*", "+@read", "+@write", "-scan", "+@connection", "+info"), "the command SCAN"),
+        (("~app:*", "+@all"), "a key that the platform uses"),
+        (("~latest:building:*", "+@all"), "a key that the platform uses"),
+    ],
+)
+def test_a_user_without_a_right_is_told_which(
+    place: str, raw: redis.Redis, tenant: str, rights: tuple[str, ...], what: str
+) -> None:
+    before = raw.dbsize()
+    raw.execute_command("ACL", "SETUSER", tenant, "on", ">verysecret", *rights)
     try:
         with BuildingCache(f"redis://{tenant}:verysecret@{place}/0") as cache:
-            assert cache.read_latest(tenant, "B001") == (None, None)
-            with pytest.raises(StoreAccessError):
-                cache.replace_latest(tenant, "B001", {}, 60)
+            cache.ping()
+            with pytest.raises(StoreAccessError) as raised:
+                cache.check_rights()
+        assert raised.value.what == f"Redis lets the user in and refuses {what}."
+        assert raised.value.remedy == f"Give the user of ENERGY_REDIS_URL the rights {RIGHTS}."
+        assert "verysecret" not in f"{raised.value} {raised.value.__cause__!r}"
+    finally:
+        raw.execute_command("ACL", "DELUSER", tenant)
+        for key in raw.keys("*building:{????????????????:????????????????}"):
+            assert 0 < raw.ttl(key) <= 60, "what could not be removed goes by itself"
+            raw.delete(key)
+    assert raw.dbsize() == before
+
+
+def test_the_rights_that_are_asked_for_are_enough_and_trying_them_leaves_nothing(
+    place: str, raw: redis.Redis, tenant: str
+) -> None:
+    before = set(raw.keys())
+    raw.execute_command("ACL", "SETUSER", tenant, "on", ">verysecret", *RIGHTS.replace(" on ", " ").split())
+    try:
+        with BuildingCache(f"redis://{tenant}:verysecret@{place}/0") as cache:
+            cache.check_rights()
+            assert set(raw.keys()) == before
+            cache.replace_latest(tenant, "B001", LATEST_VALUES, 60)
+            assert [code for _, _, code in cache.scan(LATEST, {tenant})] == ["B001"]
+            assert cache.delete([latest_building(tenant, "B001")]) == 1
     finally:
         raw.execute_command("ACL", "DELUSER", tenant)
 
@@ -328,6 +365,8 @@ def test_the_same_calls_serve_a_cluster(tmp_path: Path) -> None:
             time.sleep(0.02)
         for scheme in ("redis", "redis+cluster"):
             with BuildingCache(f"{scheme}://127.0.0.1:{port}") as cache:
+                cache.check_rights()
+                assert raw.dbsize() == 0
                 codes = [f"B{index:03}" for index in range(50)]
                 assert cache.replace_latest_of(((scheme, code, {}) for code in codes), 600) == 50
                 cache.replace_notifications(scheme, "B001", [{"message": "x"}], 600)
