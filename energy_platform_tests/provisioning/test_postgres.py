@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from energy_platform.domain.errors import StoreAccessError, StoreUnavailableError
+from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
 from energy_platform.provisioning.postgres import databases_of, passwords_of, provision_postgres
 from energy_platform.settings import Settings
 from energy_platform.stores.postgres.bootstrap import Databases, administrator_sql, ensure_roles
@@ -68,6 +68,17 @@ def test_a_superuser_makes_all_of_it_and_a_second_time_changes_nothing(bare: Bar
         f"the schema is at revision {head()}.",
     ]
     assert bare.everything() == before
+
+
+def test_a_server_that_is_too_old_is_refused_before_anything_is_made(
+    newer_bare: BareServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energy_platform.stores.postgres.connection.OLDEST_MAJOR", newer_bare.major + 1)
+    with pytest.raises(StoreError) as caught:
+        provisioned(newer_bare.superusers_settings())
+    assert caught.value.what == f"This is PostgreSQL {newer_bare.server.version}, which is too old."
+    assert caught.value.remedy == f"Use PostgreSQL {newer_bare.major + 1} or newer."
+    assert newer_bare.run("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'energy%'") == [(0,)]
 
 
 def test_nobody_but_our_roles_enters_the_databases(newer_bare: BareServer) -> None:

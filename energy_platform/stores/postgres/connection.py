@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 import psycopg
 from psycopg import conninfo
@@ -12,6 +13,8 @@ from pydantic import SecretStr
 from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
 from energy_platform.failpoints import failpoint
 
+#: Older ones lack what rights and checks of references go by.
+OLDEST_MAJOR: Final = 15
 _CONNECT_SECONDS = 10
 _APPLICATION = "energy-platform"
 #: Of every session: times come and go in UTC and in ISO 8601, whatever the server is set to.
@@ -70,7 +73,7 @@ class PostgresStore:
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
-    """A connection with our session settings. Raises as `PostgresStore.connection`."""
+    """A connection with our session settings, to a server that is new enough. Raises as `PostgresStore.connection`."""
     url = plain_url(url)
     try:
         given = conninfo.conninfo_to_dict(url)
@@ -82,7 +85,7 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
         ) from None
     options = f"{given.get('options') or ''} {_SESSION_OPTIONS}".strip()
     with store_errors(url):
-        return psycopg.connect(
+        connection = psycopg.connect(
             url,
             autocommit=autocommit,
             connect_timeout=int(given.get("connect_timeout") or _CONNECT_SECONDS),
@@ -90,6 +93,15 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
             options=options,
             client_encoding="UTF8",
         )
+    if connection.info.server_version // 10_000 < OLDEST_MAJOR:
+        version = (connection.info.parameter_status("server_version") or "of an unknown version").partition(" ")[0]
+        connection.close()
+        raise StoreError(
+            f"This is PostgreSQL {version}, which is too old.",
+            where=place_of(url),
+            remedy=f"Use PostgreSQL {OLDEST_MAJOR} or newer.",
+        )
+    return connection
 
 
 def plain_url(url: str) -> str:
