@@ -24,6 +24,8 @@ COMPOSE = ROOT / "docker-compose.yml"
 STORES = {"postgres", "influxdb", "redis"}
 ONE_SHOT = {"secrets-check", "init"}
 PLATFORM = {"secrets-check", "init", "code-location", "webserver", "daemon"}
+COMMAND = {"secrets-check", "init", "energy-platform"}
+#: What `up` starts with each profile; the command's is whole too, and started by nobody but `run`.
 PROFILES = {"mvp": STORES | PLATFORM, "managed": PLATFORM}
 SECRETS = tuple(re.findall(r"^([A-Z][A-Z_]*)=$", EXAMPLE.read_text(), flags=re.MULTILINE))
 #: Who is told which secret, and nobody else.
@@ -111,6 +113,15 @@ def test_a_profile_has_its_services(configured: Callable[..., Config], profile: 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_command_is_there_beside_a_profile_and_never_started_by_it(configured: Callable[..., Config], profile: str):
     assert set(configured(profile, "command")["services"]) == PROFILES[profile] | {"energy-platform"}
+
+
+def test_each_profile_of_the_file_is_whole_by_itself(compose: str, values: dict[str, str], tmp_path: Path):
+    named = read(compose, values, tmp_path, "config", "--profiles").stdout.split()
+    assert sorted(named) == ["command", "managed", "mvp"]
+    for profile in named:
+        done = read(compose, values, tmp_path, "--profile", profile, "config", "--services")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert set(done.stdout.split()) == {"command": COMMAND, **PROFILES}[profile]
 
 
 def test_without_a_profile_nothing_starts(configured: Callable[..., Config]):
@@ -387,6 +398,55 @@ def test_every_setting_that_is_handed_over_exists(everything: dict[str, Config])
     for name, service in everything.items():
         for variable in service.get("environment", {}):
             assert variable in known or variable.startswith(NOT_OURS), f"{name}: {variable}"
+
+
+#: Settings of which compose.env says nothing, and why.
+NOT_FOR_CONTAINERS = {
+    "home": "a folder of the image, the volume `platform`",
+    "estate": "a folder of the image, where ESTATE_FOLDER is mounted",
+    "secrets_dir": "a folder of the image, the volume `secrets`",
+    "provision_influx_password": "it is INFLUXDB_ADMIN_PASSWORD",
+    "timeseries": "there is always an InfluxDB",
+    "influxd": "no container of the platform starts a server",
+    "postgres_bin": "no container of the platform starts a server",
+    "redis_server": "no container of the platform starts a server",
+}
+#: Settings of the preparation alone.
+OF_INIT = {
+    *("postgres_admin_url", "postgres_app_url", "postgres_backup_url", "migration_lock_seconds"),
+    *("provision_postgres_url", "provision_influx_token"),
+}
+
+
+def test_every_setting_in_compose_env_reaches_whoever_works_by_it_and_is_judged_first(
+    configured: Callable[..., Config],
+):
+    known = Settings.model_fields.keys() - NOT_FOR_CONTAINERS.keys()
+    given = {f"ENERGY_{name.upper()}": str(place) for place, name in enumerate(sorted(known), 100)}
+    of_init = {f"ENERGY_{name.upper()}" for name in OF_INIT}
+    services = configured("mvp", "command", **given)["services"]
+    for name, wanted in {
+        "secrets-check": given.keys(),
+        "init": of_init,
+        "code-location": given.keys() - of_init,
+        "energy-platform": given.keys() - of_init,
+    }.items():
+        told = services[name]["environment"]
+        assert {variable: told.get(variable) for variable in wanted} == {
+            variable: given[variable] for variable in wanted
+        }, name
+
+
+def test_a_setting_that_is_wrong_is_said_before_anything_starts(configured: Callable[..., Config]):
+    done = judged(configured("mvp", ENERGY_BATCH_ROWS="many", ENERGY_SMTP_PORT="")["services"]["secrets-check"])
+    assert done.returncode == 2
+    assert "ENERGY_BATCH_ROWS: Input should be a valid integer" in done.stderr
+    assert "ENERGY_SMTP_PORT: " in done.stderr
+
+
+def test_how_long_a_look_at_the_files_may_take_is_said_to_who_waits_for_it(configured: Callable[..., Config]):
+    services = configured("mvp", DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS="300")["services"]
+    assert services["daemon"]["environment"]["DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"] == "300"
 
 
 def test_addresses_may_be_given_as_a_whole(configured: Callable[..., Config]):
