@@ -23,7 +23,12 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from dagster_postgres.utils import (
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_url_from_config,
+    set_pg_statement_timeout,
+)
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
@@ -36,15 +41,17 @@ KEPT_CONNECTIONS = 1
 MAXIMUM_AGE_SECONDS = 300
 
 
-def pooled_engine(url: str, token_provider: Any = None) -> Engine:
+def pooled_engine(
+    url: str, token_provider: Any = None, *, max_overflow: int = -1, pool_recycle: int = MAXIMUM_AGE_SECONDS
+) -> Engine:
     """An engine that keeps a connection open between two statements, and notices when it has died meanwhile."""
     engine = create_pg_engine(
         url,
         token_provider,
         isolation_level="AUTOCOMMIT",
         pool_size=KEPT_CONNECTIONS,
-        max_overflow=-1,
-        pool_recycle=MAXIMUM_AGE_SECONDS,
+        max_overflow=max_overflow,
+        pool_recycle=pool_recycle,
         pool_pre_ping=True,
     )
 
@@ -61,7 +68,31 @@ def pooled_engine(url: str, token_provider: Any = None) -> Engine:
     return engine
 
 
-class BatchingEventLogStorage(PostgresEventLogStorage):
+class _OfTheWebserver:
+    """What a storage of dagster-postgres does in the webserver, with connections that are looked at before their use.
+
+    Its own are not: the first who asks after a restart of PostgreSQL gets an error.
+    """
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """Keep a connection open, and end statements that take longer than so many milliseconds."""
+        storage = cast(Any, self)
+        engine = pooled_engine(
+            storage.postgres_url, storage._token_provider, max_overflow=max_overflow, pool_recycle=pool_recycle
+        )
+        event.listen(engine, "connect", lambda made, _: set_pg_statement_timeout(made, statement_timeout))
+        storage._engine = engine
+
+
+class _RunStorage(_OfTheWebserver, PostgresRunStorage):
+    pass
+
+
+class _ScheduleStorage(_OfTheWebserver, PostgresScheduleStorage):
+    pass
+
+
+class BatchingEventLogStorage(_OfTheWebserver, PostgresEventLogStorage):
     """The event log: a batch of planned, materialized or observed partitions is one transaction."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -118,13 +149,11 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         self.postgres_url = postgres_url
         self.should_autocreate_tables = should_autocreate_tables
         self._inst_data = inst_data
-        self._run_storage = PostgresRunStorage(postgres_url, should_autocreate_tables, token_provider=token_provider)
+        self._run_storage = _RunStorage(postgres_url, should_autocreate_tables, token_provider=token_provider)
         self._event_log_storage = BatchingEventLogStorage(
             postgres_url, should_autocreate_tables, token_provider=token_provider
         )
-        self._schedule_storage = PostgresScheduleStorage(
-            postgres_url, should_autocreate_tables, token_provider=token_provider
-        )
+        self._schedule_storage = _ScheduleStorage(postgres_url, should_autocreate_tables, token_provider=token_provider)
         engine = pooled_engine(postgres_url, token_provider)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine

@@ -234,6 +234,31 @@ def test_a_connection_that_the_server_has_cut_is_replaced(database: str) -> None
     assert ask(database, "SELECT count(*) FROM event_logs") == [(4,)]
 
 
+def test_the_webserver_answers_after_a_restart_of_its_server_and_asks_nothing_for_ever(
+    instance: dg.DagsterInstance, database: str
+) -> None:
+    instance.optimize_for_webserver(statement_timeout=1500, pool_recycle=600, max_overflow=3)
+    storages: tuple[Any, ...] = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+
+    def ask_all() -> None:
+        assert instance.get_runs(limit=1) == []
+        assert list(instance.all_asset_keys()) == []
+        assert list(instance.all_instigator_state()) == []
+
+    ask_all()
+    ask(
+        database,
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    ask_all()
+    for storage in storages:
+        with storage._engine.connect() as connection:
+            assert connection.execute(text("SHOW statement_timeout")).scalar() == "1500ms"
+        pool = storage._engine.pool
+        assert (pool.size(), pool._max_overflow, pool._recycle) == (1, 3, 600)
+
+
 def test_a_forked_process_takes_no_connection_of_its_parent(database: str) -> None:
     storage = PooledPostgresStorage(database).event_log_storage
     backend = text("SELECT pg_backend_pid()")
