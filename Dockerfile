@@ -3,7 +3,7 @@
 #   docker compose build              with the base below
 #   docker build --build-arg BASE=…   with another that has Python 3.11 to 3.14, e.g. of a registry of your own
 
-ARG BASE=python:3.11.15-slim-bookworm
+ARG BASE=python:3.11.16-slim-bookworm
 # where packages are installed; another one may bring a pip.conf that names an index of your own (same Python, same path)
 ARG BUILD_BASE=${BASE}
 

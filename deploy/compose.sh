@@ -24,6 +24,15 @@ case $version in
         exit 1
         ;;
 esac
+# compose itself would say no more than that it has no service
+profiles='mvp managed command'
+case " $profiles " in
+    *" ${PROFILE:-mvp} "*) ;;
+    *)
+        say "there is no profile ${PROFILE:-mvp}; there are: $profiles"
+        exit 1
+        ;;
+esac
 if [ ! -f compose.env ]; then
     say "there is no compose.env. Make it: make compose-env"
     exit 1

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("sh", "dirname", "sed", "cat", "rm", "mktemp", "mv", "chmod", "grep", "od", "tr", "env")
@@ -106,6 +107,16 @@ def test_compose_is_called_with_settings_and_profile(checkout: Path, version: st
         "asked: compose --env-file compose.env --profile mvp ps --all\n"
     )
     assert "--profile managed ps" in run(checkout, "compose.sh", "ps", PROFILE="managed").stdout
+
+
+def test_a_profile_that_is_none_is_refused_with_those_that_there_are(checkout: Path):
+    docker(checkout, "2.40.3")
+    (checkout / "compose.env").touch()
+    done = run(checkout, "compose.sh", "up", PROFILE="growth")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "compose: there is no profile growth; there are: mvp managed command\n"
+    profiles = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-profiles"].values()
+    assert {profile for names in profiles for profile in names} == {"mvp", "managed", "command"}
 
 
 def test_what_stands_in_the_shell_does_not_count(checkout: Path):
