@@ -30,7 +30,7 @@ Entry = tuple[str, str, Any]
 
 def expected_latest(platform: Platform) -> list[Entry]:
     """The newest reading of every sensor, by building, as the time series hold them."""
-    newest = platform.timeseries.latest(SENSOR_DATA, platform.survey().tenants)
+    newest = platform.timeseries.latest(SENSOR_DATA, platform.tenants())
     newest = newest.sort("time", "sensor_type").unique(["tenant_id", "building_id", "sensor_id"], keep="last")
     entries: list[Entry] = []
     for (tenant, building), part in _by_building(newest):
@@ -49,7 +49,7 @@ def expected_latest(platform: Platform) -> list[Entry]:
 
 def expected_notifications(platform: Platform) -> list[Entry]:
     """The newest alerts of every building, newest first."""
-    batches = list(platform.timeseries.read(ALERTS, platform.survey().tenants))
+    batches = list(platform.timeseries.read(ALERTS, platform.tenants()))
     if not batches:
         return []
     alerts = pl.concat(batches, how="diagonal").sort(
@@ -77,6 +77,7 @@ def load_latest(platform: Platform, run_id: str = "") -> LoadReport:
     started = time.monotonic()
     entries = expected_latest(platform)
     platform.cache.replace_latest_of(entries, platform.settings.latest_ttl_seconds)
+    _forget_others(platform, LATEST, entries)
     return _proven(platform, LATEST, entries, run_id, started)
 
 
@@ -85,17 +86,15 @@ def load_notifications(platform: Platform, run_id: str = "") -> LoadReport:
     started = time.monotonic()
     entries = expected_notifications(platform)
     platform.cache.replace_notifications_of(entries, platform.settings.notifications_ttl_seconds)
+    _forget_others(platform, NOTIFICATIONS, entries)
     return _proven(platform, NOTIFICATIONS, entries, run_id, started)
 
 
 def cache_problems(platform: Platform, asset: str, entries: Sequence[Entry]) -> list[str]:
     """What is wrong with the keys of an asset: wrong content, no time to live, or a building that nobody knows."""
-    build = keys.latest_building if asset == LATEST else keys.notifications_building
-    expected = {build(tenant, building): payload for tenant, building, payload in entries}
-    prefix = keys.LATEST if asset == LATEST else keys.NOTIFICATIONS
-    present = [key for key, _, _ in platform.cache.scan(prefix, platform.survey().tenants)]
+    expected = _by_key(asset, entries)
     problems: list[str] = []
-    for entry in platform.cache.read_many(present):
+    for entry in platform.cache.read_many(_present(platform, asset)):
         if entry.problem:
             problems.append(f"{entry.key}: {entry.problem}")
         elif entry.key not in expected:
@@ -103,6 +102,23 @@ def cache_problems(platform: Platform, asset: str, entries: Sequence[Entry]) -> 
         elif entry.value is not None and entry.value != expected[entry.key]:
             problems.append(f"{entry.key}: its content is not what the time series hold")
     return problems
+
+
+def _by_key(asset: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    build = keys.latest_building if asset == LATEST else keys.notifications_building
+    return {build(tenant, building): payload for tenant, building, payload in entries}
+
+
+def _present(platform: Platform, asset: str) -> list[str]:
+    """The keys that are there."""
+    prefix = keys.LATEST if asset == LATEST else keys.NOTIFICATIONS
+    return [key for key, _, _ in platform.cache.scan(prefix, platform.tenants())]
+
+
+def _forget_others(platform: Platform, asset: str, entries: Sequence[Entry]) -> None:
+    """Remove keys of buildings that the time series hold nothing of any more: a building was renamed, or repaired."""
+    expected = _by_key(asset, entries)
+    platform.cache.delete(key for key in _present(platform, asset) if key not in expected)
 
 
 def _by_building(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:

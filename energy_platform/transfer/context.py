@@ -18,6 +18,7 @@ from energy_platform.stores.objects.interface import ObjectStore
 from energy_platform.stores.objects.opening import open_object_store
 from energy_platform.stores.postgres import claims, ledger
 from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.postgres.tenants import tenants_of
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
 from energy_platform.transfer.memory import share_heaps
@@ -57,6 +58,14 @@ class Platform:
         with self.postgres.connection() as connection:
             tenants = {*found.tenants, *claims.tenants(connection, self.estate.code)}
         return replace(found, tenants=tuple(sorted(tenants)))
+
+    def tenants(self) -> tuple[str, ...]:
+        """Whose rows and points are looked at: all tenants that sources speak of now, or that were ever loaded; sorted.
+
+        A tenant that sources call otherwise now has left rows and points that nobody accounts for.
+        """
+        with self.postgres.connection() as connection:
+            return tuple(sorted({*self.survey().tenants, *tenants_of(connection, self.estate.code)}))
 
     def scan(self, spec: SourceSpec) -> Scan:
         """What a source holds; of one that has changed since only the change is read, where that can be told."""

@@ -102,7 +102,7 @@ def _unaccounted_points(platform: Platform, name: str, days: Collection[date] | 
     retired = {spec.name for spec in platform.estate.sources_of(name)} - present.keys()
     with platform.postgres.connection() as connection:
         entries = ledger.read(connection, platform.estate.code, asset)
-        tenants = platform.survey().tenants
+        tenants = platform.tenants()
         others = claims.others(connection, platform.estate.code, name, tenants)
     untouchable = {entry.partition for entry in entries if retired & source_summaries_in(entry).keys()}
     if days is None:
@@ -157,7 +157,7 @@ def _unaccounted_rows(platform: Platform, name: str) -> pl.DataFrame:
         platform.postgres.connection() as connection,
     ):
         known = sorted(ledger.estates(connection) - {estate.code})
-        tenants = list(platform.survey().tenants)
+        tenants = list(platform.tenants())
         found = rows.unknown_rows(connection, contract, expected.chunks(), tenants, without=known)
         return pl.concat([contract.empty().select(keys), *found]).sort(keys)
 

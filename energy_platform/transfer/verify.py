@@ -38,6 +38,7 @@ from energy_platform.transfer.options import DEFAULT_OPTIONS, Log, silent
 from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.reading.mapping import DAY
 from energy_platform.transfer.reports.verdicts import accounts_in, source_summaries_in, summary_in, total_accounts
+from energy_platform.transfer.retirement import doubt
 from energy_platform.transfer.scanning.survey import retirement_warnings, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
@@ -160,7 +161,7 @@ def _verify_measurement(
     specs = platform.estate.sources_of(name)
     entries, retired = _ledger_and_retired(platform, asset, report)
     contract = cast(Measurement, platform.contract(name))
-    tenants = platform.survey().tenants
+    tenants = platform.tenants()
     expected = expected_summaries(platform, name, retired, progress)
     for entry in entries.values():
         for source, summary in source_summaries_in(entry).items():
@@ -183,7 +184,8 @@ def _verify_measurement(
     for partition in sorted({*expected, *found, *(key for key in entries if key != UNDATED)}):
         entry = entries.get(partition)
         ours, theirs = expected.get(partition, Summary()), found.get(partition, Summary())
-        reason = explain(ours.differences(theirs), ours, theirs)
+        gone = retired & accounts_in(entry).keys() if entry is not None else set[str]()
+        reason = doubt(explain(ours.differences(theirs), ours, theirs), gone)
         if entry is not None and entry.reason.startswith("withheld"):
             reason = entry.reason
         elif not reason and entry is None:
@@ -208,17 +210,16 @@ def _verify_table(platform: Platform, name: str, report: VerifyReport, progress:
         platform.postgres.connection() as connection,
     ):
         # rows that another estate has loaded first do not stand under this estate's name
-        ours = standing_summary(connection, expected, estate)
-        found = table_summary(connection, contract, platform.survey().tenants, estate)
-    if retired:
-        ours = summary_in(entry)
-    reason = explain(ours.differences(found), ours, found) or entry.reason
+        ours = standing_summary(connection, expected, estate, entry, retired)
+        found = table_summary(connection, contract, platform.tenants(), estate)
+    gone = retired & accounts_in(entry).keys()
+    reason = doubt(explain(ours.differences(found), ours, found), gone) or entry.reason
     return [Finding(asset, sources, WHOLE, reason)] if reason else []
 
 
 def _verify_unfed(platform: Platform, fed: set[str]) -> list[Finding]:
     """Points and rows of the estate's tenants where no source of the estate feeds anything."""
-    tenants, estate = platform.survey().tenants, platform.estate.code
+    tenants, estate = platform.tenants(), platform.estate.code
     nobody = "no source of this estate"
     findings: list[Finding] = []
     with platform.postgres.connection() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
@@ -40,7 +40,14 @@ _TABLE = sql.Identifier("energy", "quarantine")
 
 
 def replace(
-    connection: psycopg.Connection, estate: str, asset: str, partition: str, frame: pl.DataFrame, run_id: str
+    connection: psycopg.Connection,
+    estate: str,
+    asset: str,
+    partition: str,
+    frame: pl.DataFrame,
+    run_id: str,
+    *,
+    kept: Collection[str] = (),
 ) -> None:
     """Make these the refused rows of a partition, and no others; a row refused before keeps its `first_seen`.
 
@@ -53,11 +60,14 @@ def replace(
             rows of a source have the same row_key, the second is kept as `<row_key>#2`, and so on, so that as many
             stand here as were refused.
         run_id: of the run that refused them.
+        kept: sources whose rows stand as they are, because their files are gone.
     """
+    others = sorted(kept)
     if frame.is_empty():
         connection.execute(
-            'DELETE FROM energy.quarantine WHERE estate = %s AND asset = %s AND "partition" = %s',
-            [estate, asset, partition],
+            'DELETE FROM energy.quarantine WHERE estate = %s AND asset = %s AND "partition" = %s'
+            " AND source <> ALL (%s::text[])",
+            [estate, asset, partition, others],
         )
         return
     entries = _storable(frame).with_columns(
@@ -70,9 +80,9 @@ def replace(
     connection.execute(
         sql.SQL(
             'DELETE FROM {} AS present WHERE estate = %s AND asset = %s AND "partition" = %s'
-            " AND NOT EXISTS (SELECT FROM {} AS staged WHERE ({}) = ({}))"
+            " AND source <> ALL (%s::text[]) AND NOT EXISTS (SELECT FROM {} AS staged WHERE ({}) = ({}))"
         ).format(_TABLE, staged, names_of(_KEY, "staged"), names_of(_KEY, "present")),
-        [estate, asset, partition],
+        [estate, asset, partition, others],
     )
     connection.execute(
         sql.SQL(

@@ -16,6 +16,7 @@ from energy_platform.transfer.arrivals.files import FileState, mark_of, path_sta
 from energy_platform.transfer.arrivals.looking import Comparison, Stretch
 from energy_platform.transfer.context import Platform
 from energy_platform.transfer.model_files import ARTIFACTS, model_files
+from energy_platform.transfer.tables.meaning import table_meaning
 
 #: The table that says which content of each model file was loaded.
 MODELS_TABLE = "postgres/models"
@@ -56,16 +57,21 @@ class TablesWatch:
         return set()
 
     def compare(self, states: Mapping[str, FileState], names: Collection[str]) -> Comparison:
-        """A table is touched where one of its files has another version than the one it was judged by."""
+        """A table is touched where one of its files has another version than the one it was judged by.
+
+        All of them are where they mean something else now.
+        """
         touched: dict[str, Touched] = {}
         with self.platform.postgres.connection() as connection:
             for asset, specs in self._sources.items():
                 entry = next(iter(ledger.read(connection, self.platform.estate.code, asset)), None)
                 versions = entry.facts.get("versions", {}) if entry is not None else {}
                 there = [spec.name for spec in specs if states[spec.name].is_readable]
-                differing = frozenset(name for name in there if states[name].version != versions.get(name))
+                meaning = table_meaning(self.platform.estate, asset.partition("/")[2], self.platform.now)
+                is_same = entry is not None and entry.facts.get("meaning") == meaning
+                differing = frozenset(n for n in there if not is_same or states[n].version != versions.get(n))
                 if differing & set(names):
-                    content = mark_of(f"{name} {states[name].version}" for name in sorted(differing))
+                    content = mark_of([meaning, *(f"{name} {states[name].version}" for name in sorted(differing))])
                     recorded = entry.recorded_at.isoformat() if entry and entry.recorded_at else _NEVER
                     touched[asset] = Touched(content, recorded, differing)
         return Comparison(touched, set(names))

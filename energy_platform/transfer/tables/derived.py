@@ -53,7 +53,7 @@ def _standing(platform: Platform, survey: Survey, contract: Contract, found: pl.
     if not spoken:
         return found.clear()
     with platform.postgres.connection() as connection:
-        held = rows.read_rows(connection, contract, survey.tenants)
+        held = rows.read_rows(connection, contract, platform.tenants())
     own = held.filter(pl.col("estate") == platform.estate.code)
     kept = own.join(found, on=key, how="anti").join(pl.concat(spoken), on=key, how="semi")
     return kept.select(found.columns)
@@ -61,15 +61,16 @@ def _standing(platform: Platform, survey: Survey, contract: Contract, found: pl.
 
 def _spoken_of(platform: Platform, survey: Survey) -> Iterator[pl.DataFrame]:
     """What was loaded from the sources of which one is gone: its tenants, buildings and sensors."""
-    estate = platform.estate
-    targets = {spec.target for spec in estate.sources if spec.name in survey.gone and spec.target in ENTITY_TARGETS}
+    estate, tenants = platform.estate, platform.tenants()
+    gone = [spec for spec in estate.sources if spec.name in survey.gone]
+    targets = {spec.target for spec in gone if spec.target in {"tenants", *ENTITY_TARGETS} or "tenant_id" in spec.roles}
     with platform.postgres.connection() as connection:
         series = claims.series(connection, estate.code)
         for target in sorted(targets):
             if target in MEASUREMENTS:
                 yield tags_of(series.filter(pl.col("measurement") == target), MEASUREMENTS[target])
             else:
-                held = rows.read_rows(connection, TABLES[target], survey.tenants)
+                held = rows.read_rows(connection, TABLES[target], tenants)
                 yield held.filter(pl.col("estate") == estate.code)
 
 

@@ -6,11 +6,11 @@ Data, quarantine and ledger are written in one transaction, so a kill leaves eit
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import polars as pl
 import psycopg
@@ -48,15 +48,18 @@ from energy_platform.transfer.reports.verdicts import (
     LoadReport,
     accounts_in,
     facts_of,
-    summary_in,
-    total_accounts,
+    source_summaries_in,
     verdict_of,
 )
+from energy_platform.transfer.retirement import are_taken_over, doubt
 from energy_platform.transfer.scanning.survey import retired_sources, retirement_warnings, source_versions
 from energy_platform.transfer.tables.derived import DERIVED_TABLES, derived_rows
 from energy_platform.transfer.tables.judging import Accounts, judge, merged, refused_accounts
+from energy_platform.transfer.tables.meaning import table_meaning
 from energy_platform.transfer.tables.staging import Staging, with_canonical_json
 from energy_platform.transfer.timeseries.proof import explain
+
+_NOTHING: Final = Summary()
 
 
 def tables_of(estate: Estate) -> list[str]:
@@ -177,6 +180,7 @@ class _TableLoad:
         with platform.postgres.connection() as connection:
             self.entry = next(iter(ledger.read(connection, self.estate.code, self.asset)), None)
         self.versions = self._versions()
+        self.meaning = table_meaning(self.estate, name, platform.now)
         known = accounts_in(self.entry) if self.entry is not None else {}
         self.retired = retired_sources(self.specs, source_versions(self.specs), known)
         self.report.warnings += retirement_warnings(self.retired)
@@ -228,7 +232,8 @@ class _TableLoad:
         )
 
     def _is_settled(self, entry: LedgerEntry) -> bool:
-        return entry.proven and not self.options.force and entry.facts["versions"] == self.versions
+        known = entry.facts["versions"], entry.facts.get("meaning")
+        return entry.proven and not self.options.force and known == (self.versions, self.meaning)
 
     def _versions(self) -> dict[str, str]:
         """Of the sources; a derived table depends on all sources of the estate."""
@@ -252,11 +257,12 @@ class _TableLoad:
             return
         error = too_many_refused(*refused, self.options.max_error_ratio)
         expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
+        gone = self._gone()
         with self.platform.postgres.connection() as connection:
             if self.entry is None or not self.entry.proven:
                 by_source = _by_source(expected.chunks(), expected.contract)
-                ledger.record(connection, [self._entry(expected, Summary(), by_source, error.what)])
-            self._quarantine(connection, expected)
+                ledger.record(connection, [self._entry(expected, Summary(), by_source, error.what, gone)])
+            self._quarantine(connection, expected, gone)
         raise error
 
     def _withheld(self, expected: ExpectedTable) -> str:
@@ -268,12 +274,13 @@ class _TableLoad:
 
     def _load(self, expected: ExpectedTable) -> None:
         contract = expected.contract
-        tenants = self.platform.survey().tenants
+        tenants = self.platform.tenants()
         reason = self._withheld(expected)
         with self.platform.postgres.connection() as connection:
             if reason:
                 expected.accounts = {source: not_loaded(each) for source, each in expected.accounts.items()}
                 summary, by_source = Summary(), _by_source(expected.chunks(), contract)
+                gone = self._gone()
             else:
                 with timed(self.report.phases, "writing"):
                     summary, by_source = self._write(connection, expected)
@@ -284,12 +291,13 @@ class _TableLoad:
                     for part in _held(connection, contract, tenants, self.estate.code):
                         found += Summary.of(part, contract.columns)
                         self._step("proving", part.height, summary.rows)
-                if self.retired and self.entry is not None:
-                    summary = summary_in(self.entry) if not summary.rows else summary
-                reason = explain(summary.differences(found), summary, found)
+                gone = self._gone(_named(expected, by_source), summary, found)
+                if gone and self.name not in DERIVED_TABLES:
+                    summary = sum(gone.values(), summary)
+                reason = doubt(explain(summary.differences(found), summary, found), gone)
             with timed(self.report.phases, "recording"):
-                entry = self._entry(expected, summary, by_source, reason)
-                self._quarantine(connection, expected)
+                entry = self._entry(expected, summary, by_source, reason, gone)
+                self._quarantine(connection, expected, gone)
                 failpoint("data_before_ledger")
                 ledger.record(connection, [entry])
                 connection.commit()
@@ -328,7 +336,7 @@ class _TableLoad:
 
     def _remove_others(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
         """Remove rows that follow from nothing any more: they are a record of what is loaded, and of nothing else."""
-        contract, tenants = expected.contract, self.platform.survey().tenants
+        contract, tenants = expected.contract, self.platform.tenants()
         others = sorted(ledger.estates(connection) - {self.estate.code})
         found = rows.unknown_rows(connection, contract, expected.chunks(), tenants, without=others)
         rows.delete_rows(connection, contract, pl.concat([contract.empty().select(contract.key), *found]))
@@ -344,18 +352,36 @@ class _TableLoad:
         if self.options.progress is not None:
             self.options.progress(Step(self.asset, phase, self.asset, done, total))
 
-    def _quarantine(self, connection: psycopg.Connection, expected: ExpectedTable) -> None:
-        quarantine.replace(connection, self.estate.code, self.asset, WHOLE, expected.refused.drop(DAY), self.run_id)
+    def _gone(
+        self, present: Mapping[str, Summary] | None = None, expected: Summary = _NOTHING, found: Summary = _NOTHING
+    ) -> dict[str, Summary]:
+        """What retired sources held, by source; nothing where the sources that are present hold it now."""
+        before = source_summaries_in(self.entry) if self.entry is not None else {}
+        gone = {name: part for name, part in before.items() if name in self.retired}
+        held = sum(gone.values(), Summary())
+        if present is not None and are_taken_over(held, before, present, expected, found):
+            return {}
+        return gone
+
+    def _quarantine(self, connection: psycopg.Connection, expected: ExpectedTable, gone: Mapping[str, Summary]) -> None:
+        refused = expected.refused.drop(DAY)
+        quarantine.replace(connection, self.estate.code, self.asset, WHOLE, refused, self.run_id, kept=gone.keys())
 
     def _entry(
-        self, expected: ExpectedTable, summary: Summary, by_source: dict[int, Summary], reason: str
+        self,
+        expected: ExpectedTable,
+        summary: Summary,
+        by_source: dict[int, Summary],
+        reason: str,
+        gone: Mapping[str, Summary],
     ) -> LedgerEntry:
         accounts = {expected.positions[position].name: account for position, account in expected.accounts.items()}
         for spec in self.specs:
-            accounts.setdefault(spec.name, Account())
+            if spec.name not in self.retired:
+                accounts.setdefault(spec.name, Account())
         if self.entry is not None:
-            accounts.update({n: a for n, a in total_accounts([self.entry]).items() if n in self.retired})
-        named = {expected.positions[source].name: part for source, part in by_source.items() if source >= 0}
+            accounts.update({n: a for n, a in accounts_in(self.entry).items() if n in gone})
+        named = {**gone, **_named(expected, by_source)}
         return LedgerEntry(
             estate=self.estate.code,
             asset=self.asset,
@@ -365,7 +391,7 @@ class _TableLoad:
             reason=reason,
             rows=summary.rows,
             fingerprint=summary.fingerprint_text,
-            facts=facts_of(summary, accounts, named, self.versions),
+            facts=facts_of(summary, accounts, named, self.versions, meaning=self.meaning),
             run_id=self.run_id,
             seconds=0.0,
             recorded_at=None,
@@ -406,15 +432,22 @@ def table_summary(connection: psycopg.Connection, contract: Contract, tenants: t
     return found
 
 
-def standing_summary(connection: psycopg.Connection, expected: ExpectedTable, estate: str) -> Summary:
-    """What a table must hold, without the rows that another estate has loaded already: see `without_shared`."""
+def standing_summary(
+    connection: psycopg.Connection, expected: ExpectedTable, estate: str, entry: LedgerEntry, retired: set[str]
+) -> Summary:
+    """What a table must hold, without the rows that another estate has loaded already: see `without_shared`.
+
+    What sources held that are gone comes from the ledger, but for tables that follow from the data: they know it.
+    """
     contract = expected.contract
     shared = rows.holds_others(connection, contract, sorted(expected.tenants), estate)
     found = Summary()
     for chunk in prefetched(expected.chunks()):
         standing = without_shared(connection, contract, chunk, estate) if shared else chunk
         found += Summary.of(standing, contract.columns)
-    return found
+    if contract.name in DERIVED_TABLES:
+        return found
+    return sum((part for name, part in source_summaries_in(entry).items() if name in retired), found)
 
 
 def _look_at_references(connection: psycopg.Connection) -> None:
@@ -438,6 +471,11 @@ def _counted(chunks: Iterator[pl.DataFrame], contract: Contract, found: dict[int
             yield chunk
             for source, summary in counted.result().items():
                 found[source] = found.get(source, Summary()) + summary
+
+
+def _named(expected: ExpectedTable, by_source: Mapping[int, Summary]) -> dict[str, Summary]:
+    """By source, without what follows from the data."""
+    return {expected.positions[source].name: part for source, part in by_source.items() if source >= 0}
 
 
 def _by_source(chunks: Iterator[pl.DataFrame], contract: Contract) -> dict[int, Summary]:

@@ -49,6 +49,7 @@ from energy_platform.transfer.reports.verdicts import (
     total_accounts,
     verdict_of,
 )
+from energy_platform.transfer.retirement import are_taken_over, doubt
 from energy_platform.transfer.scanning.digests import Digest, meaning_of
 from energy_platform.transfer.scanning.scanner import remember, scan_meaning
 from energy_platform.transfer.scanning.scans import Scan
@@ -139,6 +140,7 @@ class _MeasurementLoad:
         self.unchanged: set[date] = set()
         self.staged: set[date] = set()
         self.digests: Mapping[str, Mapping[date | None, Digest]] = {}
+        self.taken_over: set[date] = set()
 
     def run(self) -> LoadReport:
         """Skip what is proven, load the rest."""
@@ -493,10 +495,14 @@ class _MeasurementLoad:
                 )
         entries: list[LedgerEntry] = []
         for day in days:
+            if day in to_read and self._is_taken_over(day, by_source.get(day, {}), found.get(day, Summary())):
+                self.taken_over.add(day)
+                parts[day] = by_source[day]
             expected = sum(parts[day].values(), Summary())
             reason = self.withheld.get(day) or ""
             if not reason and day not in standing:
                 reason = explain(expected.differences(found.get(day, Summary())), expected, found.get(day))
+                reason = doubt(reason, parts[day].keys() & self.plan.retired)
             entry = self._entry(day, parts[day], reason=reason)
             entries.append(entry)
             if entry.rows or reason or self._rows_read(day):
@@ -510,6 +516,15 @@ class _MeasurementLoad:
         if entry is None or not self.plan.retired:
             return {}
         return {name: part for name, part in source_summaries_in(entry).items() if name in self.plan.retired}
+
+    def _is_taken_over(self, day: date, present: Mapping[str, Summary], found: Summary) -> bool:
+        """Whether what retired sources held of a day stands in others now."""
+        gone = self._retired_parts(day)
+        if not gone:
+            return False
+        before = source_summaries_in(self.plan.entries[day.isoformat()])
+        expected = sum(present.values(), Summary())
+        return are_taken_over(sum(gone.values(), Summary()), before, present, expected, found)
 
     def _rows_read(self, day: date) -> int:
         return sum(account.read for (other, _), account in self.accounts.items() if other == day)
@@ -527,8 +542,10 @@ class _MeasurementLoad:
             if (day, position) in self.accounts
         }
         known = self.plan.entries.get(partition)
-        if known is not None:
+        if known is not None and day not in self.taken_over:
             accounts.update({name: a for name, a in accounts_in(known).items() if name in self.plan.retired})
+            # of a day that was not written too: what they held is known to the ledger alone
+            by_source = {**self._retired_parts(day), **by_source} if day is not None else by_source
         # of a withheld day nothing was written: its accepted rows do not stand in the target
         summary = Summary() if day in self.withheld else sum(by_source.values(), Summary())
         facts = facts_of(summary, accounts, by_source, self.plan.versions, **further)
@@ -559,7 +576,13 @@ class _MeasurementLoad:
                     continue
                 rows = quarantine_rows(pl.DataFrame(schema=REFUSED_SCHEMA), {}) if rows is None else rows
                 quarantine.replace(
-                    connection, self.estate.code, self.asset, entry.partition, rows.drop(DAY), self.run_id
+                    connection,
+                    self.estate.code,
+                    self.asset,
+                    entry.partition,
+                    rows.drop(DAY),
+                    self.run_id,
+                    kept=self.plan.retired & entry.facts["accounts"].keys(),
                 )
             ledger.record(connection, entries)
 
@@ -576,8 +599,8 @@ class _MeasurementLoad:
         for (_day, position), account in self.accounts.items():
             name = self.plan.specs[position].name
             totals[name] = totals.get(name, Account()) + account
-        kept = [*self.plan.chosen_entries().values(), *filter(None, [self.plan.entries.get(UNDATED)])]
-        before = total_accounts(kept)
+        kept = [entry for day, entry in self.plan.chosen_entries().items() if day not in self.taken_over]
+        before = total_accounts([*kept, *filter(None, [self.plan.entries.get(UNDATED)])])
         totals.update({name: before.get(name, Account()) for name in self.plan.retired})
         self.report.accounts = self._named(totals)
 
