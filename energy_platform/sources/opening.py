@@ -15,6 +15,13 @@ def open_source(spec: SourceSpec) -> Source:
     return _reader(spec)
 
 
+def forget_files() -> None:
+    """Forget what this process knows of files by their versions: these may stay the same where a content does not."""
+    from energy_platform.sources.csv import reader
+
+    reader.forget_files()
+
+
 def _reader(spec: SourceSpec) -> Source:
     match spec.kind:
         case "sqlite":

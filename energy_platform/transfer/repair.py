@@ -20,7 +20,7 @@ from energy_platform.transfer.context import Platform
 from energy_platform.transfer.options import DEFAULT_OPTIONS
 from energy_platform.transfer.reading.mapping import DAY
 from energy_platform.transfer.reports.verdicts import source_summaries_in
-from energy_platform.transfer.scanning.survey import source_versions
+from energy_platform.transfer.scanning.survey import look_afresh, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable
 from energy_platform.transfer.timeseries.plan import contiguous
 from energy_platform.transfer.timeseries.proof import target_points, target_summaries
@@ -57,6 +57,8 @@ def unaccounted(platform: Platform, doubted: Mapping[str, Collection[str]] | Non
         platform: the estate and its stores.
         doubted: the partitions to look at, by asset, where somebody has compared them; None for all.
     """
+    if doubted is None:
+        look_afresh(platform.estate, platform.now, platform.scans_folder)
     found: list[Unaccounted] = []
     # what nobody feeds may hold something, too
     everything = [f"postgres/{name}" for name in TABLES] + [f"timeseries/{name}" for name in MEASUREMENTS]

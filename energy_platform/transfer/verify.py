@@ -39,7 +39,7 @@ from energy_platform.transfer.progress import Progress, Step
 from energy_platform.transfer.reading.mapping import DAY
 from energy_platform.transfer.reports.verdicts import accounts_in, source_summaries_in, summary_in, total_accounts
 from energy_platform.transfer.retirement import doubt
-from energy_platform.transfer.scanning.survey import retirement_warnings, source_versions
+from energy_platform.transfer.scanning.survey import look_afresh, retirement_warnings, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
@@ -96,6 +96,7 @@ def verify(platform: Platform, log: Log = silent, progress: Progress | None = No
     """
     started = time.monotonic()
     report = VerifyReport()
+    look_afresh(platform.estate, platform.now, platform.scans_folder)
     for asset in assets_of(platform.estate):
         log(f"verifying {asset}")
         place, name = asset.split("/", 1)
@@ -295,6 +296,9 @@ def _mark_unproven(platform: Platform, asset: str, findings: list[Finding]) -> N
     reasons = {finding.partition: finding.reason for finding in findings}
     with platform.postgres.connection() as connection:
         entries = ledger.read(connection, platform.estate.code, asset)
+        if unknown := reasons.keys() - {entry.partition for entry in entries}:
+            # which days there are is known to the entry of the rows that fall on none
+            reasons[UNDATED] = f"the ledger knows nothing of {', '.join(sorted(unknown)[:3])}: run it again"
         wrong = [
             replace(entry, proven=False, reason=reasons[entry.partition])
             for entry in entries

@@ -56,6 +56,12 @@ _EMPTY_ENDS: dict[tuple[Path, str, str, Header], int] = {}
 _SECTIONS: dict[tuple[Path, str, Header], tuple[str, list[Section] | None]] = {}
 
 
+def forget_files() -> None:
+    """Forget what is known of files by their versions: the next look reads them again."""
+    for known in (_KEYS, _EMPTY_ENDS, _SECTIONS):
+        known.clear()
+
+
 class CsvSource(Source):
     """A CSV file. All columns are String; an empty value is null, a quoted empty one is the empty text."""
 

@@ -16,9 +16,11 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
+from energy_platform.domain.errors import SourceError
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.tables import TABLES
 from energy_platform.sources.estate import Estate, SourceSpec
+from energy_platform.sources.opening import forget_files
 from energy_platform.sources.source import Source
 from energy_platform.sources.stretches import Stretch, are_within, merged
 from energy_platform.transfer.concurrency import STREAMS, worked
@@ -35,7 +37,7 @@ from energy_platform.transfer.reading.mapping import (
 from energy_platform.transfer.reading.opening import open_rows
 from energy_platform.transfer.reading.raw_columns import inferred_type, present
 from energy_platform.transfer.scanning.digests import Contents, figures_of, meaning_of
-from energy_platform.transfer.scanning.scans import Scan, keep_scan, kept_scan
+from energy_platform.transfer.scanning.scans import Scan, drop_scan, keep_scan, kept_scan
 
 ENTITY_SCHEMA: Final = {
     "tenant_id": pl.String(),
@@ -120,6 +122,36 @@ def remember(estate: Estate, spec: SourceSpec, scan: Scan, folder: Path) -> None
     _SCANS[_place(estate, spec)] = scan
     if scan.parts is not None:
         keep_scan(folder, _place(estate, spec), scan)
+
+
+def doubt_scans(estate: Estate, now: datetime, folder: Path) -> None:
+    """Forget scans of files that hold something else than they did, though their versions are the same.
+
+    Somebody may write into a file and give it back its time. Every byte is looked at; no row is read.
+
+    Args:
+        estate: whose sources.
+        now: aware; as for `scan_source`.
+        folder: where scans are kept.
+    """
+    forget_files()
+    for spec in estate.sources:
+        known = _recalled(estate, spec, folder)
+        if known is None:
+            continue
+        try:
+            source = open_rows(spec, estate, now)
+            # one of another version is compared with the file by whoever reads that
+            is_same = known.version != source.version() or _are_same(known.parts, source.parts())
+        except SourceError:
+            is_same = False
+        if not is_same:
+            _SCANS.pop(_place(estate, spec), None)
+            drop_scan(folder, _place(estate, spec))
+
+
+def _are_same(known: pl.DataFrame | None, found: pl.DataFrame | None) -> bool:
+    return known is not None and found is not None and known.equals(found)
 
 
 def _recalled(estate: Estate, spec: SourceSpec, folder: Path) -> Scan | None:

@@ -109,5 +109,11 @@ def kept_scan(folder: Path, place: tuple[str, ...]) -> Scan | None:
         return None
 
 
+def drop_scan(folder: Path, place: tuple[str, ...]) -> None:
+    """Remove the scan that was kept last, if there is one."""
+    with suppress(OSError):
+        _file(folder, place).unlink(missing_ok=True)
+
+
 def _file(folder: Path, place: tuple[str, ...]) -> Path:
     return folder / f"{hashlib.sha256(repr(place).encode()).hexdigest()[:32]}.scan"

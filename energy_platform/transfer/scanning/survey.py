@@ -17,7 +17,7 @@ from energy_platform.domain.errors import SourceMissingError
 from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.sources.opening import open_source
 from energy_platform.transfer.reading.mapping import ORDER, SOURCE
-from energy_platform.transfer.scanning.scanner import ENTITY_SCHEMA, merged_type, scan_source
+from energy_platform.transfer.scanning.scanner import ENTITY_SCHEMA, doubt_scans, merged_type, scan_source
 
 #: What may say in which building a sensor is.
 SENSOR_TARGETS = ("sensors", "sensor_data", "sensor_status")
@@ -78,6 +78,12 @@ def survey(estate: Estate, now: datetime, batch_rows: int, folder: Path) -> Surv
     result = _summarize(estate, entities, versions, extra_fields)
     _SURVEYS[identity] = result
     return result
+
+
+def look_afresh(estate: Estate, now: datetime, folder: Path) -> None:
+    """Take nothing for known that only the versions of files speak for: see `scanner.doubt_scans`."""
+    doubt_scans(estate, now, folder)
+    _SURVEYS.pop(_identity(estate), None)
 
 
 def known_tenants(estate: Estate) -> frozenset[str]:

@@ -614,7 +614,7 @@ def days_with_data(platform: Platform) -> dict[str, list[date]]:
     for name in measurements_of(platform):
         plan = LoadPlan(platform, name)
         undated = plan.entries.get(UNDATED)
-        if undated is not None and undated.facts.get("versions") == plan.versions:
+        if undated is not None and undated.proven and undated.facts.get("versions") == plan.versions:
             found = {date.fromisoformat(day) for day in undated.facts.get("days", [])}
         else:
             scans = [platform.scan(spec) for spec in plan.present.values()]
