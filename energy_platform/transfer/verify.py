@@ -43,6 +43,7 @@ from energy_platform.transfer.scanning.survey import look_afresh, retirement_war
 from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
 from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
 from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
+from energy_platform.transfer.timeseries.plan import check_zone
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
 from energy_platform.transfer.timeseries.staging import Staging
 
@@ -161,6 +162,7 @@ def _verify_measurement(
     asset = f"timeseries/{name}"
     specs = platform.estate.sources_of(name)
     entries, retired = _ledger_and_retired(platform, asset, report)
+    check_zone(platform.estate, entries.get(UNDATED))
     contract = cast(Measurement, platform.contract(name))
     tenants = platform.tenants()
     expected = expected_summaries(platform, name, retired, progress)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from energy_platform.domain.errors import EstateError
 from energy_platform.settings import Settings
 from energy_platform.transfer.repair import remove, unaccounted
 from energy_platform_tests.promises.pipeline import kind_of, load, opened, verify
@@ -103,3 +104,16 @@ def test_a_table_follows_what_the_estate_file_says_of_its_columns(target: Settin
     assert tenant["name"] == "Theirs"
     assert verify(target, folder).findings == []
     assert load(target, folder)["postgres/users"].verdicts[0].skipped
+
+
+def test_the_zone_is_fixed_once_data_is_loaded(target: Settings, folder: Path) -> None:
+    assert loaded(target, folder) == set()
+    text = (folder / "estate.yaml").read_text()
+    (folder / "estate.yaml").write_text(text.replace("Asia/Seoul", "Europe/Berlin"))
+    with pytest.raises(EstateError, match=r"fixed once data is loaded.*Asia/Seoul"):
+        load(target, folder)
+    with pytest.raises(EstateError, match="timezone: Asia/Seoul"):
+        verify(target, folder)
+    (folder / "estate.yaml").write_text(text)
+    assert loaded(target, folder) == set()
+    assert verify(target, folder).findings == []

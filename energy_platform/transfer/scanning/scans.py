@@ -9,8 +9,10 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +27,19 @@ from energy_platform.domain.contracts import ColumnType
 from energy_platform.transfer.scanning.digests import Contents, Digest
 
 _FACTS: Final = "facts.json"
+#: What reading a damaged file comes to; a single wrong bit may ask for a compression or a password.
+_UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    pl.exceptions.PolarsError,
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +120,7 @@ def kept_scan(folder: Path, place: tuple[str, ...]) -> Scan | None:
             frames.get("entities"),
             facts["extra_types"],
         )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, pl.exceptions.PolarsError):
+    except _UNREADABLE:
         return None
 
 

@@ -374,7 +374,8 @@ class _MeasurementLoad:
             if partition != UNDATED and self.plan.retired & entry.facts.get("accounts", {}).keys()
         }
         with_data = {day.isoformat() for by_day in self.digests.values() for day in by_day if day is not None}
-        self._record([self._entry(None, {}, reason="", days=sorted(with_data | retired_days))])
+        zone = str(self.estate.zone)
+        self._record([self._entry(None, {}, reason="", days=sorted(with_data | retired_days), zone=zone)])
 
     # -- write and prove ---------------------------------------------------------------------------------------------
 

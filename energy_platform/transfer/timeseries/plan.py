@@ -10,7 +10,8 @@ from typing import Any
 from energy_platform.domain import fingerprints
 from energy_platform.domain.accounts import UNDATED
 from energy_platform.domain.days import DayRange, day_of
-from energy_platform.sources.estate import SourceSpec
+from energy_platform.domain.errors import EstateError
+from energy_platform.sources.estate import Estate, SourceSpec
 from energy_platform.stores.postgres import ledger
 from energy_platform.stores.postgres.ledger import LedgerEntry
 from energy_platform.transfer.context import Platform
@@ -43,6 +44,7 @@ class LoadPlan:
         self._days = days
         with platform.postgres.connection() as connection:
             self.entries = {entry.partition: entry for entry in ledger.read(connection, estate.code, self.asset)}
+        check_zone(estate, self.entries.get(UNDATED))
         self.basis = f"{platform.timeseries.implementation}, fingerprint {fingerprints.VERSION}"
         found = source_versions(tuple(self.specs.values()))
         self.versions = versions_token(estate, name, platform.now, found)
@@ -119,6 +121,25 @@ class LoadPlan:
         # rows that fall on no day are never open
         ended = entry.open and date.fromisoformat(entry.partition) < self.today
         return entry.proven and not ended and entry.facts.get("basis") == self.basis
+
+
+def check_zone(estate: Estate, undated: LedgerEntry | None) -> None:
+    """See that the days of the ledger were cut in the estate's zone.
+
+    Args:
+        estate: as its file is now.
+        undated: what the ledger says of a measurement's rows that fall on no day; None where nothing was loaded.
+
+    Raises:
+        EstateError: they were cut in another one.
+    """
+    known = undated.facts.get("zone") if undated is not None else None
+    if known not in {None, str(estate.zone)}:
+        raise EstateError(
+            f"The time zone is fixed once data is loaded, and this data was loaded with days of {known}.",
+            where=f"{estate.file.name}: timezone",
+            remedy=f"Write `timezone: {known}` again; or load under another code of the estate and of its tenants.",
+        )
 
 
 def digest_facts(
