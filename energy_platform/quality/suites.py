@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -36,6 +36,8 @@ _PANDAS_TYPES: Mapping[ColumnType, list[str]] = {
     "date": ["datetime64[ms]"],
 }
 
+#: A longer text is cut where it is shown.
+_SHOWN_LETTERS: Final = 200
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -249,7 +251,8 @@ def _plain(value: Any, kind: ColumnType = "text") -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, str):
-        return value
+        # the event log keeps every sample of every check
+        return value if len(value) <= _SHOWN_LETTERS else f"{value[:_SHOWN_LETTERS]}… ({len(value):,} letters)"
     if value is None or str(value) in {"nan", "NaT", "<NA>"}:
         return None
     if hasattr(value, "item"):

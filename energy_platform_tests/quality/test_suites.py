@@ -197,3 +197,9 @@ def test_a_sensor_without_limits_has_those_of_its_quantity_in_its_unit() -> None
     assert limits(unit="fahrenheit") == pytest.approx((-76.0, 212.0))
     assert limits(unit="celsius", minimum=18.0) == (18.0, None)
     assert limits(quantity="door") == (None, None)
+
+
+def test_a_long_text_is_cut_where_a_sample_shows_it() -> None:
+    found = red(SENSOR_DATA, frame(SENSOR_DATA, row(SENSOR_DATA, status="긴" * 60_000)))
+    (sample,) = found["status_category"].samples
+    assert sample["status"] == "긴" * 200 + "… (60,000 letters)"
