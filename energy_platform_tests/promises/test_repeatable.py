@@ -18,12 +18,12 @@ from energy_platform_tests.promises.pipeline import kind_of, load, small_estate
 
 
 def renamed(state: Any, name: str) -> Any:
-    """A state with one name for the estate and its tenant, and without what hangs on names: fingerprints, digests."""
+    """A state with one name for the estate and its tenant, without what hangs on names: hashes."""
     if isinstance(state, dict):
         return {
             renamed(key, name): renamed(value, name)
             for key, value in state.items()
-            if key not in {"fingerprint", "versions", "digests"}
+            if key not in {"fingerprint", "versions", "digests", "meaning"}
         }
     if isinstance(state, (list, tuple, set)):
         return type(state)(renamed(item, name) for item in state)
