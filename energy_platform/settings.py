@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     spill_rows: int = Field(
         default=1_000_000,
         ge=1,
-        description="Points held in memory before they go to temporary files; of tables a quarter as many rows.",
+        description="Rows held in memory before they go to temporary files; of long rows fewer.",
     )
 
     arrivals_seconds: int = Field(

@@ -42,8 +42,8 @@ PLACE: Final = "@place"
 _SORTED_BY: Final = "@sorted"
 _STREAM_BITS: Final = 32
 _RANGES: Final = 64
-#: The tags of points are kept once per series; a row has all of its texts itself.
-_POINTS_IN_THE_ROOM_OF_A_ROW: Final = 4
+#: Rows of tables may be long: no more of them are held in memory than take so many bytes.
+_MOST_BYTES: Final = 192 << 20
 _SPILLS: Final = 8
 #: Rows between two keys that are remembered of a file, to find ranges by.
 _SAMPLED: Final = 512
@@ -72,16 +72,16 @@ class Staging:
 
     Args:
         rules: of the mapping; its contract is a table's.
-        spill_rows: points that may be held in memory, in whose room a quarter as many rows are.
+        spill_rows: accepted rows that are held in memory at most.
     """
 
     def __init__(self, rules: MappingRules, spill_rows: int) -> None:
         self._rules = rules
-        self._spill_rows = max(1, spill_rows // _POINTS_IN_THE_ROOM_OF_A_ROW)
+        self._spill_rows = spill_rows
         self._staged = [*rules.contract.column_names, SOURCE, ORDER, KEY, PLACE]
         # each stream's rows on their own: the keys of one may lie one behind the other
         self._memory: dict[tuple[int, int], list[pl.DataFrame]] = {}
-        self._memory_rows = 0
+        self._memory_rows = self._memory_bytes = 0
         self._refused: list[pl.DataFrame] = []
         self._runs: list[_Run] = []
         self._written = 0
@@ -119,8 +119,10 @@ class Staging:
             for rows in part.accepted:
                 self._memory.setdefault((position, part.stream), []).append(rows)
                 self._memory_rows += rows.height
+                self._memory_bytes += int(rows.estimated_size())
             # once there are files, smaller ones follow: memory is highest at the first
-            if self._memory_rows >= (self._spill_rows // _SPILLS if self._folder else self._spill_rows):
+            share = _SPILLS if self._folder else 1
+            if self._memory_rows * share > self._spill_rows or self._memory_bytes * share > _MOST_BYTES:
                 self._spill()
             if progress is not None:
                 progress(Step(asset, "reading", spec.name, part.rows_read, total))
@@ -200,9 +202,12 @@ class Staging:
 
     def _spill(self) -> None:
         if self._folder is None:
+            # as many as there was room for
+            self._spill_rows = min(self._spill_rows, max(1, self._memory_rows))
             self._folder = new_folder()
             self._removal = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        memory, self._memory, self._memory_rows = self._memory, {}, 0
+        memory, self._memory = self._memory, {}
+        self._memory_rows = self._memory_bytes = 0
         while memory:
             _, parts = memory.popitem()
             rows = _by_key(pl.concat(parts), self._rules.contract)
