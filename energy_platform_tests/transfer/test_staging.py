@@ -60,7 +60,8 @@ def estate(request: pytest.FixtureRequest, tmp_path: Path) -> Estate:
 
 
 def staging_of(estate: Estate, *, chunk_rows: int, days: DayRange | None = None, most: int = 100) -> Staging:
-    return Staging(MappingRules(estate, contract_of("sensor_data"), NOW), days, chunk_rows, most)
+    # pieces of files have a quarter of the rows that are held before there are files
+    return Staging(MappingRules(estate, contract_of("sensor_data"), NOW), days, 4 * chunk_rows, most)
 
 
 def read(staging: Staging, estate: Estate, batch_rows: int = 16) -> Staging:

@@ -41,6 +41,8 @@ from energy_platform.transfer.scanning.digests import Contents, figures_of
 from energy_platform.transfer.temporary import new_folder, write_rows
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
 
+#: Once there are files, so small a part of the rows is held at once: several such pieces are at work then.
+_PIECES: Final = 4
 #: Rows that are read together from a temporary file.
 _FILE_BATCH_ROWS: Final = 16_384
 
@@ -72,7 +74,7 @@ class Staging:
     Args:
         rules: of the mapping; its contract is a measurement.
         chosen: the local days to stage; None for all.
-        chunk_rows: rows that are held in memory at once.
+        spill_rows: rows that are held in memory before there are files; pieces of files have a part of them.
         max_series: see `SeriesRegistry`.
 
     Attributes:
@@ -85,7 +87,7 @@ class Staging:
     """
 
     def __init__(
-        self, rules: MappingRules, chosen: DayRange | Collection[date] | None, chunk_rows: int, max_series: int
+        self, rules: MappingRules, chosen: DayRange | Collection[date] | None, spill_rows: int, max_series: int
     ) -> None:
         self.contract = cast(Measurement, rules.contract)
         self.registry = SeriesRegistry(self.contract, max_series)
@@ -93,7 +95,8 @@ class Staging:
         self.next_future: dict[str, datetime] = {}
         self.rules = rules
         self._chosen = chosen
-        self._chunk_rows = chunk_rows
+        self._spill_rows = spill_rows
+        self._chunk_rows = max(1, spill_rows // _PIECES)
         self._staged = [SERIES, *(c.name for c in self.contract.columns if c.name not in self.contract.tags)]
         self._staged += [SOURCE, ORDER, KEY, DAY]
         self._memory: list[pl.DataFrame] = []
@@ -152,12 +155,12 @@ class Staging:
         return pl.concat(self._refused) if self._refused else pl.DataFrame(schema=REFUSED_SCHEMA)
 
     def chunks(self) -> Iterator[tuple[pl.DataFrame, bool]]:
-        """The staged rows in pieces of about `chunk_rows` rows at most, in the order of days.
+        """The staged rows in pieces of a part of `spill_rows` each, or all at once, in the order of days.
 
         A piece holds whole days, or rows of some series of one day that is too long for a piece. With it comes whether
         it is the last one of its days.
         """
-        if not self._runs and self._memory_rows <= self._chunk_rows:
+        if not self._runs and self._memory_rows <= self._spill_rows:
             if self._memory:
                 yield pl.concat(self._memory), True
             return
@@ -212,7 +215,7 @@ class Staging:
             self._rows_by_day[day] = self._rows_by_day.get(day, 0) + count
         self._memory.append(rows)
         self._memory_rows += rows.height
-        if self._memory_rows > self._chunk_rows:
+        if self._memory_rows > (self._chunk_rows if self._runs else self._spill_rows):
             self._spill()
 
     def _spill(self) -> None:
