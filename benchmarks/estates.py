@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Order = Literal["time", "building", "shuffled"]
+Order = Literal["time", "building", "shuffled", "week"]
 Integers = npt.NDArray[np.int64]
 
 #: The estate's code, and its tenant.
@@ -34,6 +34,9 @@ ENERGY_CSV: Final = "building_data.csv"
 BILLING_CSV: Final = "billing.csv"
 
 _CHUNK: Final = 250_000
+#: Microseconds: a Monday since 1970, and seven days.
+_MONDAY: Final = 4 * 86_400_000_000
+_WEEK: Final = 7 * 86_400_000_000
 _READINGS_ROLES: Final = """time: timestamp
     building: building_id
     sensor: sensor_id
@@ -81,7 +84,10 @@ class Readings:
         return self.days * 86_400_000_000 // max(1, -(-self.rows // self.sensors))
 
     def numbers(self, order: Order) -> Iterator[Integers]:
-        """All row numbers in this order, in chunks. Row n is the reading of sensor n modulo `sensors`."""
+        """All row numbers in this order, in chunks. Row n is the reading of sensor n modulo `sensors`.
+
+        By week is by week of UTC, then by sensor, then by time.
+        """
         if order == "time":
             for start in range(0, self.rows, _CHUNK):
                 yield np.arange(start, min(start + _CHUNK, self.rows), dtype=np.int64)
@@ -90,6 +96,10 @@ class Readings:
             every = np.concatenate(
                 [np.arange(sensor, self.rows, self.sensors, dtype=np.int64) for sensor in range(self.sensors)]
             )
+        elif order == "week":
+            every = np.arange(self.rows, dtype=np.int64)
+            weeks = (self.local_times(every) - OFFSET // timedelta(microseconds=1) - _MONDAY) // _WEEK
+            every = every[np.lexsort((every, every % self.sensors, weeks))]
         else:
             every = np.random.default_rng(20250301).permutation(self.rows)
         for start in range(0, self.rows, _CHUNK):

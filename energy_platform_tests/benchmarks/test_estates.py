@@ -76,6 +76,16 @@ def test_points_by_building_are_in_the_order_of_the_key() -> None:
     assert points.equals(points.sort(SENSOR_DATA.key))
 
 
+def test_points_by_week_are_in_the_order_in_which_shards_are_written() -> None:
+    readings = Readings(3_000)
+    points = pl.concat([readings.points(numbers) for numbers in readings.numbers("week")])
+    week = pl.col("time").dt.truncate("1w")
+    assert points.equals(points.sort(week, *SENSOR_DATA.key))
+    assert points.sort(SENSOR_DATA.key).equals(
+        pl.concat([readings.points(numbers) for numbers in readings.numbers("building")])
+    )
+
+
 def test_noise_depends_on_the_row_alone() -> None:
     assert np.array_equal(estates.noise(np.arange(10), 1)[[7, 2]], estates.noise(np.array([7, 2]), 1))
     assert not np.array_equal(estates.noise(np.arange(10), 1), estates.noise(np.arange(10), 2))

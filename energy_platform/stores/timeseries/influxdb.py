@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
@@ -25,6 +26,8 @@ from energy_platform.stores.timeseries.interface import (
 )
 
 _DELETES_AT_ONCE: Final = 500
+#: Microseconds.
+_WEEK: Final = 7 * 86_400_000_000
 
 
 class InfluxTimeSeries(TimeSeries):
@@ -95,6 +98,7 @@ class InfluxTimeSeries(TimeSeries):
             checked_series_points(measurement, points),
             connections=self._connections,
             lines=self._body_lines,
+            shard_micros=self._shard_micros,
         )
 
     def read_points(
@@ -152,6 +156,12 @@ class InfluxTimeSeries(TimeSeries):
             for series in result.get("series", ())
             for row in series["values"]
         ]
+
+    @cached_property
+    def _shard_micros(self) -> int:
+        """The span of time that the server keeps together; where it does not say, that of a bucket without end."""
+        rules = self._bucket_facts().get("retentionRules") or []
+        return max([int(rule.get("shardGroupDurationSeconds") or 0) for rule in rules] or [0]) * 1_000_000 or _WEEK
 
     def _bucket_facts(self) -> dict[str, Any]:
         wanted = self._requests.bucket
