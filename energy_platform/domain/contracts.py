@@ -7,7 +7,7 @@ row. The codes are listed in `REASONS`; they are the vocabulary of the quarantin
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -236,10 +236,19 @@ class Contract:
             elif column.required:
                 missing = value.is_null() | (value == "") if column.type == "text" else value.is_null()
                 checks.append((missing, "missing_key"))
+        return checks + self._content_checks(self.column_names)
+
+    def _content_checks(self, names: Collection[str]) -> list[tuple[pl.Expr, str]]:
+        """What refuses a row for what stands in these columns; all others are null."""
+        import polars as pl
+
+        checks: list[tuple[pl.Expr, str]] = []
         for column in self.columns:
-            value = pl.col(column.name)
+            value = pl.col(column.name) if column.name in names else pl.lit(None, dtype=column.polars_type)
             if column.required and column.name not in self.key:
                 checks.append((value.is_null(), "missing_value"))
+            if column.name not in names:
+                continue
             if column.type == "float":
                 refused = ~value.is_finite() if column.finite else value.is_nan()
                 checks.append((refused, "not_finite"))
@@ -252,12 +261,13 @@ class Contract:
             if column.type == "text":
                 checks.append((_unstorable(value, in_key=column.name in self.key), "not_allowed"))
         for typed_range in self.typed_ranges:
-            value, category = pl.col(typed_range.column), pl.col(typed_range.by)
-            for name, (minimum, maximum) in typed_range.limits.items():
-                checks.append(((category == name) & ~value.is_between(minimum, maximum), "out_of_range"))
+            if typed_range.column in names and typed_range.by in names:
+                value, category = pl.col(typed_range.column), pl.col(typed_range.by)
+                for name, (minimum, maximum) in typed_range.limits.items():
+                    checks.append(((category == name) & ~value.is_between(minimum, maximum), "out_of_range"))
         if self.any_of:
-            empty = pl.all_horizontal([pl.col(name).is_null() for name in self.any_of])
-            checks.append((empty, "missing_value"))
+            held = [pl.col(name).is_not_null() for name in self.any_of if name in names]
+            checks.append((~pl.any_horizontal(held) if held else pl.lit(value=True), "missing_value"))
         return checks
 
 
@@ -284,6 +294,17 @@ class Measurement(Contract):
     def fields(self) -> tuple[Column, ...]:
         """The columns that are neither tag nor time."""
         return tuple(column for column in self.columns if column.name not in self.key)
+
+    def broken(self, names: Collection[str]) -> pl.Expr:
+        """Whether a point breaks what must hold for its fields, as far as its tags have no say in it.
+
+        Args:
+            names: of the fields that the frame has; all others are null.
+        """
+        import polars as pl
+
+        conditions = [condition for condition, _ in self._content_checks(names)]
+        return pl.any_horizontal(condition.fill_null(value=False) for condition in conditions)
 
     def with_fields(self, extra: tuple[Column, ...]) -> Measurement:
         """The same measurement with further fields, sorted by name behind its own."""

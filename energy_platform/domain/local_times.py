@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,10 +20,11 @@ from energy_platform.domain.time_forms import Ambiguous
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 NAIVE_MICROSECONDS = pl.Datetime("us")
 _HOUR, _DAY = 3_600_000_000, 86_400_000_000
+_YEAR = 366 * _DAY
 #: Local times that are at least so far from any change of clocks go by an offset that is beyond doubt.
 _NEAR_A_CHANGE = 2 * _DAY
 #: The changes of clocks are looked up for batches that span at most so much.
-_LONGEST_SPAN = 50 * 366 * _DAY
+_LONGEST_SPAN = 50 * _YEAR
 
 _Numbers = npt.NDArray[np.int64]
 
@@ -70,7 +72,9 @@ def localize(naive: pl.Series, zone: ZoneInfo, ambiguous: Ambiguous = "earliest"
     low, high = numbers.min(), numbers.max()
     if not isinstance(low, int) or not isinstance(high, int) or high - low > _LONGEST_SPAN:
         return localize_one_by_one(naive, zone, ambiguous)
-    changes, offsets = _changes(low - 2 * _NEAR_A_CHANGE, high + 2 * _NEAR_A_CHANGE, zone)
+    # by whole years, so that the next batches find them looked up
+    first, last = (low - 2 * _NEAR_A_CHANGE) // _YEAR, (high + 2 * _NEAR_A_CHANGE) // _YEAR
+    changes, offsets = _changes(first * _YEAR, (last + 1) * _YEAR, zone)
     if changes.size == 0:
         return ParsedTimes((numbers - int(offsets[0])).cast(NAIVE_MICROSECONDS).dt.replace_time_zone("UTC"))
     local = numbers.fill_null(low).to_numpy()
@@ -103,6 +107,7 @@ def localize_one_by_one(naive: pl.Series, zone: ZoneInfo, ambiguous: Ambiguous =
     return ParsedTimes(times, int(twice.sum()), nonexistent, twice if twice.any() else None)
 
 
+@lru_cache(maxsize=64)
 def _changes(start: int, stop: int, zone: ZoneInfo) -> tuple[_Numbers, _Numbers]:
     """The hours in which clocks change between two instants, and the offsets before, between and behind them."""
     instants = pl.Series(np.arange(start, stop, _HOUR)).cast(UTC_MICROSECONDS)

@@ -53,15 +53,18 @@ def read_by_bytes(raw: pl.Series, pattern: re.Pattern[str]) -> ReadTimes:
     """Read texts of a form by their bytes: those of one length mostly have one layout. The others are left unread."""
     rows = raw.len()
     found = ReadTimes(np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.bool_))
+    if raw.is_empty():
+        return found
     lengths = raw.str.len_bytes()
-    for length in lengths.unique().drop_nulls().to_list():
-        chosen = lengths == length
-        texts = raw.filter(chosen) if lengths.null_count() or not chosen.all() else raw
+    is_even = not lengths.null_count() and lengths.min() == lengths.max()
+    for length in [None] if is_even else lengths.unique().drop_nulls():
+        chosen = None if is_even else lengths == length
+        texts = raw if chosen is None else raw.filter(chosen)
         form = _layout(texts, pattern)
         if form is None:
             continue
         times, valid = _read_layout(texts, form)
-        places = slice(None) if texts is raw else chosen.arg_true().to_numpy()
+        places = slice(None) if chosen is None else chosen.arg_true().to_numpy()
         found.times[places] = times
         (found.is_instant if form.groupdict().get("z") else found.is_local)[places] = valid
     return found

@@ -114,6 +114,8 @@ def _localized(read: ReadTimes, zone: ZoneInfo, ambiguous: Ambiguous) -> ParsedT
 def _with_others(read: ReadTimes, raw: pl.Series, zone: ZoneInfo, ambiguous: Ambiguous) -> ParsedTimes:
     """The times that were read, and those of the texts that are left over."""
     parsed = _localized(read, zone, ambiguous)
+    if read.is_read.all():
+        return parsed
     left_over = ~pl.Series(read.is_read) & raw.is_not_null()
     if not left_over.any():
         return parsed

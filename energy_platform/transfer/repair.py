@@ -12,7 +12,6 @@ import polars as pl
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import local_day
 from energy_platform.domain.measurements import MEASUREMENTS
-from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, rows
@@ -22,6 +21,7 @@ from energy_platform.transfer.reading.mapping import DAY
 from energy_platform.transfer.reports.verdicts import source_summaries_in
 from energy_platform.transfer.scanning.survey import look_afresh, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable
+from energy_platform.transfer.timeseries.judged import points_of
 from energy_platform.transfer.timeseries.plan import contiguous
 from energy_platform.transfer.timeseries.proof import target_points, target_summaries
 from energy_platform.transfer.timeseries.series import without_claimed
@@ -110,9 +110,8 @@ def _unaccounted_points(platform: Platform, name: str, days: Collection[date] | 
     if days is None:
         days = _differing_days(platform, name, retired, tenants, others)
     with expected_points(platform, name, retired, days=days) as (contract, judged):
-        columns = [SERIES, "time", *(column.name for column in contract.fields)]
-        chunks = [SeriesPoints(judged.series, rows.select(columns)).frame() for rows, _ in judged.chunks()]
-    expected = pl.concat(chunks) if chunks else contract.empty()
+        chunks = [points_of(rows, judged.series, contract).frame() for rows, _ in judged.chunks()]
+    expected = pl.concat([contract.empty(), *chunks], how="diagonal")
     identity = list(contract.key)
     fields = [column.name for column in contract.fields]
     wrong: list[pl.DataFrame] = []

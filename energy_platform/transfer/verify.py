@@ -19,7 +19,6 @@ import polars as pl
 from energy_platform.domain.accounts import UNDATED, WHOLE
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.measurements import MEASUREMENTS
-from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.domain.tables import TABLES
 from energy_platform.stores.postgres import claims, ledger, quarantine
@@ -41,7 +40,7 @@ from energy_platform.transfer.reports.verdicts import accounts_in, source_summar
 from energy_platform.transfer.retirement import doubt
 from energy_platform.transfer.scanning.survey import look_afresh, retirement_warnings, source_versions
 from energy_platform.transfer.tables.load import ExpectedTable, standing_summary, table_summary
-from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
+from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all, points_of
 from energy_platform.transfer.timeseries.load import REFUSED_BY_STORE, mapping_rules
 from energy_platform.transfer.timeseries.plan import check_zone
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
@@ -147,9 +146,8 @@ def expected_summaries(
     """What the target must hold, by partition, of the sources that are there."""
     expected: dict[str, Summary] = {}
     with expected_points(platform, name, retired, progress) as (contract, judged):
-        fields = [column.name for column in contract.fields]
         for rows, _ in judged.chunks():
-            points = SeriesPoints(judged.series, rows.select(SERIES, "time", *fields))
+            points = points_of(rows, judged.series, contract)
             for (day,), summary in Summary.of_points(points, contract, rows.select(DAY)).items():
                 partition = cast(date, day).isoformat()
                 expected[partition] = expected.get(partition, Summary()) + summary

@@ -66,7 +66,7 @@ class Converted(NamedTuple):
 
     Attributes:
         values: in the canonical type.
-        refused: a mask of the values that did not convert.
+        refused: a mask of the values that did not convert; None where all did.
         reason: the reason code of those.
         ambiguous: local times that exist twice.
         nonexistent: local times that do not exist.
@@ -74,7 +74,7 @@ class Converted(NamedTuple):
     """
 
     values: pl.Series
-    refused: pl.Series
+    refused: pl.Series | None
     reason: str
     ambiguous: int = 0
     nonexistent: int = 0
@@ -89,9 +89,9 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
     if raw.dtype == pl.Null:
         raw = raw.cast(pl.String)
     if column_type == "text":
-        return Converted(as_text(raw), pl.repeat(value=False, n=raw.len(), eager=True), "")
+        return Converted(as_text(raw), None, "")
     if column_type == "json":
-        return Converted(raw.cast(pl.String), pl.repeat(value=False, n=raw.len(), eager=True), "not_json")
+        return Converted(raw.cast(pl.String), None, "not_json")
     if column_type == "time":
         parsed = parse_times(raw, zone, form.time, form.ambiguous)
         doubtful = parsed.twice if form.ambiguous == "quarantine" else None
@@ -113,13 +113,14 @@ def convert(raw: pl.Series, column_type: ColumnType, zone: ZoneInfo, form: Colum
     return Converted(values, _not_converted(raw, values), reason)
 
 
-def _not_converted(raw: pl.Series, values: pl.Series) -> pl.Series:
-    """A mask of what stood there and has become nothing."""
-    lost = values.is_null()
-    if not values.null_count():
-        return lost
-    lost &= raw.is_not_null()
-    return lost & (raw.str.strip_chars() != "") if raw.dtype == pl.String else lost
+def _not_converted(raw: pl.Series, values: pl.Series) -> pl.Series | None:
+    """A mask of what stood there and has become nothing; None where nothing has."""
+    if values.null_count() == (raw.null_count() if raw.dtype != pl.String else 0):
+        return None
+    lost = values.is_null() & raw.is_not_null()
+    if raw.dtype == pl.String:
+        lost &= raw.str.strip_chars() != ""
+    return lost if lost.any() else None
 
 
 def as_text(raw: pl.Series) -> pl.Series:

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from energy_platform.domain.contracts import UNDATED_REASONS, Column, ColumnType, Contract, Measurement
-from energy_platform.domain.days import local_day, start_of
+from energy_platform.domain.days import local_day, local_days, start_of
 from energy_platform.domain.measurements import MEASUREMENTS
 from energy_platform.domain.registers import REGISTER
 from energy_platform.domain.tables import TABLES
@@ -179,7 +179,17 @@ def raw_content(raw: pl.DataFrame) -> pl.Series:
 
 def dated(raw: pl.DataFrame, spec: SourceSpec, rules: MappingRules) -> pl.Series:
     """The local day that each row of a measurement's source falls on, `@day`; null where it falls on none."""
-    times = converted(raw, "time", "time", spec, rules.estate).values
+    return days_of(converted(raw, "time", "time", spec, rules.estate).values, rules)
+
+
+def days_of(times: pl.Series, rules: MappingRules) -> pl.Series:
+    """The local day of each time, `@day`; null where it falls on none."""
+    first, last = times.min(), times.max()
+    estate = rules.estate
+    if isinstance(first, datetime) and isinstance(last, datetime):
+        end = start_of(estate.last_day + timedelta(days=1), estate.zone) if estate.last_day else None
+        if first >= start_of(estate.first_day, estate.zone) and last <= rules.now and (end is None or last < end):
+            return local_days(times, estate.zone).alias(DAY)
     return times.alias("time").to_frame().select(_day(rules)).to_series()
 
 
@@ -215,7 +225,7 @@ def _map(raw: pl.DataFrame, spec: SourceSpec, position: int, rules: MappingRules
     for column in wanted:
         values = converted(raw, column.name, column.type, spec, rules.estate)
         columns[column.name] = values.values.alias(column.name)
-        if values.refused.any() and column not in SENSOR_ATTRIBUTES:
+        if values.refused is not None and column not in SENSOR_ATTRIBUTES:
             refusals.append((values.refused, values.reason))
         if values.doubtful is not None:
             refusals.append((values.doubtful, "ambiguous_time"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from energy_platform.domain.contracts import ColumnType
@@ -28,17 +30,27 @@ def converted(raw: pl.DataFrame, name: str, column_type: ColumnType, spec: Sourc
     found = convert(values, column_type, estate.zone, _form(raw, name, spec))
     if name not in {"value", "state"} or not _holds_numbers_and_words(spec):
         return found
-    none_refused = pl.repeat(value=False, n=raw.height, eager=True)
     if name == "value":
-        return found._replace(refused=none_refused)
+        return found._replace(refused=None)
     numbers = convert(raw_column(raw, "value", spec, estate), "float", estate.zone, _form(raw, "value", spec)).values
     no_word = numbers.is_not_null() | (found.values.str.strip_chars() == "").fill_null(value=False)
     return found._replace(values=found.values.set(no_word, None))
 
 
+def columns_behind(names: Iterable[str], spec: SourceSpec) -> list[str]:
+    """The source's columns that the values of these columns of a measurement follow from; its shape is not wide."""
+    columns: set[str] = set()
+    for name in names:
+        role = spec.roles.get(name)
+        if role is not None:
+            columns.update(role.columns)
+        elif name in spec.extra:
+            columns.add(spec.extra[name])
+    return sorted(columns)
+
+
 def raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, estate: Estate) -> pl.Series:
     """The source's values for a canonical column, as they are; nulls where it names none."""
-    absent = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
     if spec.shape == "wide" and name in {spec.value_column, "sensor_type"}:
         return raw.get_column(TYPE if name == "sensor_type" else VALUE)
     role = spec.roles.get(name)
@@ -55,9 +67,8 @@ def raw_column(raw: pl.DataFrame, name: str, spec: SourceSpec, estate: Estate) -
         if name == "unit" and spec.target not in TABLES and (unit := unit_named(_value_role(raw, spec).unit or "")):
             # the numbers are converted, so this is the unit that they are stored in
             return pl.repeat(unit.canonical, raw.height, dtype=pl.String, eager=True)
-        return absent
-    if role.from_sensor:
-        return absent
+    if role is None or role.from_sensor:
+        return pl.repeat(None, raw.height, dtype=pl.String, eager=True)
     return _role_values(raw, role, spec)
 
 

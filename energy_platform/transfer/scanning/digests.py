@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from energy_platform.domain.numbers import EXACT_INTEGERS
@@ -25,6 +26,10 @@ _SEED: Final = 0x9E3779B9
 #: A finalizer of hashes, Stafford's 13th: http://zimbry.blogspot.com/2011/09/better-bit-mixing-improving-on.html
 _FACTORS: Final = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _MODULUS: Final = 1 << 64
+_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+_Numbers = npt.NDArray[np.int64]
+_Words = npt.NDArray[np.uint64]
 
 
 class Digest(NamedTuple):
@@ -72,33 +77,54 @@ def figures_of(raw: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
     # the same number is the same, whether others of its batch have decimals or not
     whole = [column.name for column in raw.get_columns() if column.dtype == pl.Int64 and _are_exact(column)]
     content = raw.drop(KEY, ORDER).cast(dict.fromkeys(set(whole) - {ORDER}, pl.Float64))
-    first = content.hash_rows(_SEED)
+    if raw.is_empty():
+        return pl.DataFrame(schema=_FIGURES)
+    first = content.hash_rows(_SEED).to_numpy()
+    order = raw.get_column(ORDER).to_numpy()
+    pieces = order // _LEAST_PIECE
+    numbers = days.to_physical().cast(pl.Int64)
+    earliest = numbers.min()
+    # rows that fall on no day make one of their own
+    none = earliest - 1 if isinstance(earliest, int) else 0
+    day_numbers = numbers.fill_null(none).to_numpy() if numbers.null_count() else numbers.to_numpy()
+    places, starts = _groups(pieces, day_numbers)
+    if places is not None:
+        first, order, pieces, day_numbers = first[places], order[places], pieces[places], day_numbers[places]
     second = _mixed(first)
-    order = raw.get_column(ORDER)
-    rows = pl.DataFrame(
+    sums = (first & _LOW, first >> _HALF, second & _LOW, second >> _HALF)
+    found = pl.DataFrame(
         {
-            "piece": order // _LEAST_PIECE * _LEAST_PIECE,
-            DAY: days,
-            "order": order,
-            "first_low": first & 0xFFFFFFFF,
-            "first_high": first // 2**32,
-            "second_low": second & 0xFFFFFFFF,
-            "second_high": second // 2**32,
+            "piece": pieces[starts] * _LEAST_PIECE,
+            DAY: pl.Series(day_numbers[starts]).cast(pl.Int32).cast(pl.Date),
+            "rows": np.diff(starts, append=order.size).astype(np.uint64),
+            "lowest": np.minimum.reduceat(order, starts),
+            "highest": np.maximum.reduceat(order, starts),
+            **{name: np.add.reduceat(words, starts) for name, words in zip(_SUMS, sums, strict=True)},
         }
     )
-    return rows.group_by("piece", DAY).agg(
-        pl.len().cast(pl.UInt64).alias("rows"),
-        pl.col("order").min().alias("lowest"),
-        pl.col("order").max().alias("highest"),
-        *(pl.col(name).sum() for name in _SUMS),
-    )
+    if not numbers.null_count():
+        return found
+    is_none = pl.Series(day_numbers[starts] == none)
+    return found.with_columns(found.get_column(DAY).set(is_none, None))
 
 
-def _mixed(hashes: pl.Series) -> pl.Series:
-    words = hashes.to_numpy()
+def _groups(pieces: _Numbers, days: _Numbers) -> tuple[_Numbers | None, _Numbers]:
+    """In which order rows of one piece and day follow each other (None: in theirs), and where each group starts."""
+    of_piece, of_day = pieces - pieces.min(), days - days.min()
+    span = int(of_day.max()) + 1
+    if (int(of_piece.max()) + 1) * span >= _MODULUS // 2:
+        of_piece = np.unique(of_piece, return_inverse=True)[1]
+    # numbers of few bytes are sorted by their digits
+    groups = (of_piece * span + of_day).astype(np.min_scalar_type((int(of_piece.max()) + 1) * span))
+    places = None if (groups[1:] >= groups[:-1]).all() else np.argsort(groups, kind="stable")
+    ordered = groups if places is None else groups[places]
+    return places, np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + 1))
+
+
+def _mixed(words: _Words) -> _Words:
     words = (words ^ (words >> np.uint64(30))) * np.uint64(_FACTORS[0])
     words = (words ^ (words >> np.uint64(27))) * np.uint64(_FACTORS[1])
-    return pl.Series(words ^ (words >> np.uint64(31)))
+    return words ^ (words >> np.uint64(31))
 
 
 def _are_exact(numbers: pl.Series) -> bool:

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from energy_platform.domain.points import SERIES
+from energy_platform.domain.contracts import Measurement
+from energy_platform.domain.points import SERIES, SeriesPoints
 from energy_platform.transfer.concurrency import prefetched
 from energy_platform.transfer.timeseries.judging import AccountsByDay, judge_points, merged, sorted_by_identity
 from energy_platform.transfer.timeseries.series import spans
-from energy_platform.transfer.timeseries.staging import Staging
+from energy_platform.transfer.timeseries.staging import Staging, together
 
 #: So many pieces at least are cut by series together: what is written of them is proven only when all are.
 _TOGETHER: Final = 8
@@ -64,6 +65,18 @@ class JudgedChunks:
         yield from _cut_by_series(group)
 
 
+def points_of(rows: pl.DataFrame, series: pl.DataFrame, measurement: Measurement) -> SeriesPoints:
+    """The points of staged rows.
+
+    Args:
+        rows: see `JudgedChunks`.
+        series: the tags of all series, by number.
+        measurement: whose points.
+    """
+    held = [column.name for column in measurement.fields if rows.schema[column.name] != pl.Null]
+    return SeriesPoints(series, rows.select(SERIES, "time", *held))
+
+
 def _read(pieces: Sequence[tuple[pl.DataFrame | Path, bool]]) -> Iterator[tuple[pl.DataFrame, bool]]:
     for piece, is_last in pieces:
         yield (pl.read_ipc(piece) if isinstance(piece, Path) else piece), is_last
@@ -90,7 +103,7 @@ def _cut_by_series(pieces: Sequence[tuple[pl.DataFrame | Path, bool]]) -> Iterat
             pl.scan_ipc(file).slice(int(places[number]), int(places[number + 1] - places[number])).collect()
             for file, places in zip(files, starts, strict=True)
         ]
-        yield sorted_by_identity(pl.concat(parts)), number == firsts.size - 1
+        yield sorted_by_identity(together(parts)), number == firsts.size - 1
 
 
 def _series_in(file: Path) -> npt.NDArray[np.uint32]:
@@ -121,8 +134,8 @@ def judge_all(staging: Staging) -> JudgedChunks:
         conflicts.append(judged.conflicts)
         height += judged.standing.height
         pieces.append((staging.kept(judged.standing), is_last))
-    together = pl.concat(conflicts) if conflicts else pl.DataFrame()
-    return JudgedChunks(series, found, together, accounts, height, pieces)
+    all_conflicts = together(conflicts) if conflicts else pl.DataFrame()
+    return JudgedChunks(series, found, all_conflicts, accounts, height, pieces)
 
 
 def _ranked(series: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:

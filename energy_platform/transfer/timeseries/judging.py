@@ -15,7 +15,7 @@ import polars as pl
 from energy_platform.domain.accounts import Account
 from energy_platform.domain.contracts import UNDATED_REASONS, Measurement
 from energy_platform.domain.points import SERIES
-from energy_platform.transfer.reading.mapping import DAY, ORDER, REASON, SOURCE
+from energy_platform.transfer.reading.mapping import DAY, KEY, ORDER, REASON, SOURCE
 
 #: Accounts by (day, position of the source); the day is None for rows that fall on no day.
 AccountsByDay = dict[tuple[date | None, int], Account]
@@ -46,6 +46,8 @@ def judge_points(staged: pl.DataFrame, measurement: Measurement) -> JudgedPoints
     if not _repeats(by_identity).any():
         return JudgedPoints(by_identity, staged.clear(), _accounts(staged, "loaded"))
     # which one came first is asked only where it matters
+    nothing = [name for name, kind in staged.schema.items() if kind == pl.Null]
+    staged = staged.cast({name: _type_of(name, measurement) for name in nothing})
     staged = staged.sort(*IDENTITY, SOURCE, ORDER, maintain_order=True)
     again = _repeats(staged)
     numbered = staged.with_columns(again.alias("@again")).with_row_index("@row")
@@ -63,6 +65,10 @@ def judge_points(staged: pl.DataFrame, measurement: Measurement) -> JudgedPoints
         _accounts(standing, "loaded"), _accounts(duplicates, "duplicates"), _accounts(conflicts, "conflict")
     )
     return JudgedPoints(standing, conflicts, accounts)
+
+
+def _type_of(name: str, measurement: Measurement) -> pl.DataType:
+    return pl.String() if name == KEY else measurement.column(name).polars_type
 
 
 def sorted_by_identity(staged: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from energy_platform.domain.accounts import UNDATED, Account
 from energy_platform.domain.contracts import Measurement
 from energy_platform.domain.days import DayRange
 from energy_platform.domain.measurements import MEASUREMENTS
-from energy_platform.domain.points import SERIES, SeriesPoints
+from energy_platform.domain.points import SeriesPoints
 from energy_platform.domain.summaries import Summary
 from energy_platform.failpoints import failpoint
 from energy_platform.sources.estate import SourceSpec
@@ -54,7 +54,7 @@ from energy_platform.transfer.scanning.digests import Digest, meaning_of
 from energy_platform.transfer.scanning.scanner import remember, scan_meaning
 from energy_platform.transfer.scanning.scans import Scan
 from energy_platform.transfer.scanning.survey import retirement_warnings
-from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all
+from energy_platform.transfer.timeseries.judged import JudgedChunks, judge_all, points_of
 from energy_platform.transfer.timeseries.judging import AccountsByDay, merged, refused_accounts
 from energy_platform.transfer.timeseries.plan import LoadPlan, contiguous, digest_facts
 from energy_platform.transfer.timeseries.proof import explain, target_summaries
@@ -421,8 +421,7 @@ class _MeasurementLoad:
         }
 
     def _points(self, rows: pl.DataFrame) -> SeriesPoints:
-        fields = [column.name for column in self.contract.fields]
-        return SeriesPoints(self.series, rows.select(SERIES, "time", *fields)).compact()
+        return points_of(rows, self.series, self.contract).compact()
 
     def _summed_up(self, rows: pl.DataFrame) -> dict[date, dict[str, Summary]]:
         """By day and source what the target must give back."""

@@ -39,6 +39,7 @@ from energy_platform.transfer.reading.mapping import (
 from energy_platform.transfer.reading.opening import open_rows
 from energy_platform.transfer.scanning.digests import Contents, figures_of
 from energy_platform.transfer.temporary import new_folder, write_rows
+from energy_platform.transfer.timeseries.clear_rows import ClearRows, DividedRows
 from energy_platform.transfer.timeseries.registry import SeriesRegistry
 
 #: Once there are files, so small a part of the rows is held at once: several such pieces are at work then.
@@ -58,6 +59,27 @@ class _Part:
     next_future: datetime | None
 
 
+class _Reading:
+    """How a source is read."""
+
+    def __init__(
+        self, spec: SourceSpec, position: int, rules: MappingRules, registry: SeriesRegistry, *, counted: bool
+    ) -> None:
+        self.spec = spec
+        self.position = position
+        self.counted = counted
+        # rows of a text file may share a key, and then their places in the file say which came first
+        self.in_order = spec.key is not None and spec.kind != "sqlite"
+        self._clear_rows = ClearRows(spec, position, rules, registry) if spec.shape != "wide" else None
+
+    def divided(self, raw: pl.DataFrame) -> DividedRows | None:
+        """See `ClearRows`; None where all rows go by the rules."""
+        if self._clear_rows is None or raw.is_empty():
+            return None
+        divided = self._clear_rows.divided(raw)
+        return None if divided is not None and divided.others is not None and self.in_order else divided
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """A temporary file of staged rows, sorted by day and time, and where each day stands in it."""
@@ -69,7 +91,8 @@ class _Run:
 class Staging:
     """Accepted and refused rows of one measurement. A context manager: temporary files go when it ends.
 
-    Staged rows hold `@series` (see `registry`), time, the fields, `@source`, `@order`, `@key` and `@day`.
+    Staged rows hold `@series` (see `registry`), time, the fields, `@source`, `@order`, `@key` and `@day`. A field, or
+    the key, may be of the type Null where all are.
 
     Args:
         rules: of the mapping; its contract is a measurement.
@@ -133,11 +156,9 @@ class Staging:
         source = open_rows(spec, self.rules.estate, self.rules.now)
         total = source.estimated_rows() if progress is not None else None
         contents = self.contents.setdefault(spec.name, Contents()) if within is None else None
-        # rows of a text file may share a key, and then their places in the file say which came first
-        in_order = spec.key is not None and spec.kind != "sqlite"
-        streams = source.streams(batch_rows, 1 if in_order else STREAMS, within)
-        counted = contents is not None
-        for part in worked(streams, lambda raw: self._part(raw, spec, position, counted=counted)):
+        reading = _Reading(spec, position, self.rules, self.registry, counted=contents is not None)
+        streams = source.streams(batch_rows, 1 if reading.in_order else STREAMS, within)
+        for part in worked(streams, lambda raw: self._part(raw, reading)):
             self._refused += part.refused
             if contents is not None and part.figures is not None:
                 contents.add(part.figures)
@@ -162,7 +183,7 @@ class Staging:
         """
         if not self._runs and self._memory_rows <= self._spill_rows:
             if self._memory:
-                yield pl.concat(self._memory), True
+                yield together(self._memory), True
             return
         self._spill()
         for days in self._groups():
@@ -182,8 +203,8 @@ class Staging:
 
     # -- one record batch, in a thread of its stream -----------------------------------------------------------------
 
-    def _part(self, raw: pl.DataFrame, spec: SourceSpec, position: int, *, counted: bool) -> _Part:
-        rows_read, whole = raw.height, raw
+    def _part(self, raw: pl.DataFrame, reading: _Reading) -> _Part:
+        spec, whole = reading.spec, raw
         accepted: list[pl.DataFrame] = []
         refused: list[pl.DataFrame] = []
         days: pl.Series | None = None
@@ -192,14 +213,18 @@ class Staging:
         if days is not None and self._chosen is not None:
             # what is not asked for is not even mapped
             raw = raw.filter(days.to_frame().select(_is_chosen(self._chosen)).to_series())
-        for batch in map_batch(raw, spec, position, self.rules):
+        if (divided := reading.divided(raw)) is not None:
+            days = divided.days if days is None else days
+            accepted.append(divided.clear)
+            raw = raw.clear() if divided.others is None else raw.filter(divided.others)
+        for batch in map_batch(raw, spec, reading.position, self.rules) if raw.height or days is None else ():
             if days is None:
                 days = batch.get_column(DAY)
             self._split(batch, accepted, refused)
-        if not counted or days is None:
-            return _Part(rows_read, accepted, refused, None, None)
+        if not reading.counted or days is None:
+            return _Part(whole.height, accepted, refused, None, None)
         next_future = next_future_time(whole, days, spec, self.rules)
-        return _Part(rows_read, accepted, refused, figures_of(whole, days), next_future)
+        return _Part(whole.height, accepted, refused, figures_of(whole, days), next_future)
 
     def _split(self, batch: pl.DataFrame, accepted: list[pl.DataFrame], refused: list[pl.DataFrame]) -> None:
         rows, not_accepted = accepted_and_refused(batch)
@@ -221,7 +246,7 @@ class Staging:
     def _spill(self) -> None:
         if not self._memory:
             return
-        rows = pl.concat(self._memory).sort(DAY, "time", maintain_order=True)
+        rows = together(self._memory).sort(DAY, "time", maintain_order=True)
         self._memory, self._memory_rows = [], 0
         path = self._temporary_folder() / f"staged-{len(self._runs):06d}.arrow"
         write_rows(rows, path, batch_rows=_FILE_BATCH_ROWS)
@@ -261,7 +286,12 @@ class Staging:
             start, stop = places[0][0], sum(places[-1])
             rows = pl.scan_ipc(run.path).slice(start, stop - start).collect()
             found.append(rows.filter(pl.col(SERIES) % pieces == piece) if pieces > 1 else rows)
-        return pl.concat(found)
+        return together(found)
+
+
+def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Staged rows as one frame; a column may be null in one part, and so of the type Null, and not in another."""
+    return pl.concat(parts, how="vertical_relaxed")
 
 
 def _is_chosen(days: DayRange | Collection[date]) -> pl.Expr:
