@@ -85,6 +85,9 @@ def do_load(asset: str) -> dict[str, Any]:
 
     for driver in ("sources.sqlite.records", "stores.timeseries.influxdb", "stores.timeseries.postgres"):
         importlib.import_module(f"energy_platform.{driver}")
+    # libraries that load parts of themselves at their first use
+    for part in ("httpcore", "numpy.ma"):
+        importlib.import_module(part)
     settings = Settings()
     started = time.perf_counter()
     with open_platform(settings, read_estate(settings.estate)) as platform:

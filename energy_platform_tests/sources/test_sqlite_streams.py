@@ -32,6 +32,10 @@ def make(path: Path, *statements: str, rows: list[tuple] | None = None) -> None:
         connection.commit()
 
 
+#: So that a table of few rows has several leaves: streams begin and end with leaves.
+SMALL_PAGES = "PRAGMA page_size = 512"
+
+
 def source(path: Path, key: str | None = None) -> SqliteSource:
     opened = open_source(SourceSpec(f"{path.name}/t", "sqlite", path, "sensor_data", table="t", key=key))
     assert isinstance(opened, SqliteSource)
@@ -129,6 +133,7 @@ def test_streams_give_what_reading_by_row_gives(table, batch_rows, count, wal):
         kinds = ", ".join(f"{name} {kind}" for name, kind in zip(names, declared, strict=True))
         make(
             path,
+            SMALL_PAGES,
             *(["PRAGMA journal_mode = wal"] if wal else []),
             f"CREATE TABLE t (id INTEGER PRIMARY KEY, {kinds})",
             rows=list(zip(rowids, *values, strict=True)),
@@ -182,7 +187,7 @@ def test_a_table_that_is_mixed_throughout_is_tried_ever_more_seldom(path, refusa
 
 
 def test_streams_are_about_equal_and_can_be_read_by_threads(path):
-    make(path, SCHEMA, rows=numbered(5000))
+    make(path, SMALL_PAGES, SCHEMA, rows=numbered(5000))
     make(path, "DELETE FROM t WHERE i BETWEEN 100 AND 3999")
     streams = source(path).streams(200, 3)
     heights = [0, 0, 0]
@@ -199,14 +204,13 @@ def test_streams_are_about_equal_and_can_be_read_by_threads(path):
     for thread in threads:
         thread.join()
     assert sum(heights) == 1100
-    assert max(heights) - min(heights) <= 2
+    assert max(heights) < 1.25 * min(heights)
     assert [number for numbers in found for number in numbers] == [*range(1, 101), *range(4001, 5001)]
 
 
 def test_streams_of_small_tables_and_other_keys(path):
-    make(path, SCHEMA, rows=numbered(10))
-    assert len(source(path).streams(100, 3)) == 1
-    assert len(source(path).streams(5, 3)) == 2
+    make(path, SMALL_PAGES, SCHEMA, rows=numbered(10))
+    assert len(source(path).streams(5, 3)) == 1
     by_key = source(path, key="s").streams(3, 2)
     assert [next(by_key[turn])["@order"].to_list() for turn in (0, 1, 0, 1)] == [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10]]
     assert [next(stream, None) for stream in by_key] == [None, None]
@@ -266,19 +270,19 @@ def test_a_write_that_no_lock_held_off_is_noticed(path, key):
 
 
 def test_a_write_between_two_streams_is_noticed(path):
-    make(path, SCHEMA, rows=numbered(100))
+    make(path, SMALL_PAGES, SCHEMA, rows=numbered(100))
     first, second = source(path).streams(10, 2)
-    assert sum(frame.height for frame in first) == 50
+    assert 30 < sum(frame.height for frame in first) < 70
     make(path, "UPDATE t SET r = 7")
     with pytest.raises(SourceError, match="written while it was read"):
         list(second)
 
 
 def test_text_that_is_no_utf8_is_named_wherever_it_stands(path):
-    make(path, SCHEMA, rows=numbered(100))
+    make(path, SMALL_PAGES, SCHEMA, rows=numbered(100))
     make(path, "UPDATE t SET d = CAST(x'b0ad' AS TEXT) WHERE i = 70")
     streams = source(path).streams(10, 2)
-    assert sum(frame.height for frame in streams[0]) == 50
+    assert 30 < sum(frame.height for frame in streams[0]) < 70
     with pytest.raises(SourceError) as caught:
         list(streams[1])
     assert caught.value.what == "Row 71 (key 71) holds text in column 'd' that is no UTF-8."
@@ -303,7 +307,7 @@ def test_a_stream_that_is_left_lets_the_file_go(path):
 
 
 def test_streams_that_are_closed_let_the_file_go(path):
-    make(path, SCHEMA, rows=numbered(100))
+    make(path, SMALL_PAGES, SCHEMA, rows=numbered(100))
     for key in (None, "s"):
         streams = source(path, key).streams(10, 2)
         assert next(streams[0]).height == 10

@@ -82,6 +82,11 @@ ROWS = st.lists(
 )
 
 
+@pytest.fixture(autouse=True)
+def few_rows_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clear_rows, "_LEAST_ROWS", 1)
+
+
 def estate_of(
     folder: Path, rows: list[dict[str, str]], *, kind: str, ambiguous: str = "earliest", keyed: bool = False
 ) -> Estate:

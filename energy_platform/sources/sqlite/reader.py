@@ -32,6 +32,7 @@ from energy_platform.sources.sqlite.records import (
     Span,
     TableShape,
     affinity,
+    divided,
     quoted,
     record_frames,
 )
@@ -127,15 +128,11 @@ class SqliteSource(Source):
     def streams(
         self, batch_rows: int = DEFAULT_BATCH_ROWS, count: int = 1, within: Sequence[Stretch] | None = None
     ) -> list[Iterator[pl.DataFrame]]:
-        """The rows in ranges of the rowid, about equally many in each; see `Source.streams`."""
+        """The rows in ranges of the rowid, about equally many leaves in each; see `Source.streams`."""
         if count > 1 or within is not None:
             layout = self._layout()
             if (shape := layout.shape) is not None:
-                spans = (
-                    self._spans(layout, batch_rows, count)
-                    if within is None
-                    else self._shared_out(layout, within, count)
-                )
+                spans = divided(shape, count) if within is None else self._shared_out(layout, within, count)
                 return [self._columnar(layout, shape, span, batch_rows) for span in spans]
         return super().streams(batch_rows, count, within)
 
@@ -247,22 +244,6 @@ class SqliteSource(Source):
         affinities: dict[str, Affinity] = {name: affinity(kind) for _, name, kind, *_ in facts}
         without_default = frozenset(name for _, name, _, _, default, *_ in facts if default is None)
         return TableShape(self.spec.path, root, affinities, alias, without_default)
-
-    def _spans(self, layout: _Layout, batch_rows: int, count: int) -> list[Span]:
-        assert layout.rowid is not None
-        spans: list[Span] = []
-        with self._connection() as connection:
-            rows = self._counted(connection)
-            count = max(1, min(count, -(-rows // batch_rows)))
-            after: int | None = None
-            for _ in range(count - 1):
-                rest = Span(after).rows_of(quoted(self._table), layout.rowid)
-                (until,) = connection.execute(
-                    f"SELECT {layout.rowid} FROM {rest} LIMIT 1 OFFSET {rows // count - 1}"
-                ).fetchone()
-                spans.append(Span(after, until))
-                after = until
-        return [*spans, Span(after)]
 
     def _shared_out(self, layout: _Layout, stretches: Sequence[Stretch], count: int) -> list[Span]:
         """Stretches of rowids in spans that are about equally long, however many rows lie in each."""

@@ -7,6 +7,7 @@ that go on in pages of their own. Format: https://sqlite.org/fileformat2.html#re
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,21 @@ def affinity(declared: str) -> Affinity:
     return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
 
+def divided(shape: TableShape, count: int) -> list[Span]:
+    """At most so many spans, which hold all rows together and about equally many leaves each.
+
+    Of a file that is corrupt one span; whoever reads its rows says what is wrong with it.
+    """
+    with shape.path.open("rb", buffering=0) as stream:
+        try:
+            leaves = _leaves(BTreeFile(stream.fileno()), shape)
+        except (ValueError, IndexError, OSError):
+            return [Span()]
+    parts = [part for part in np.array_split(leaves.lasts, count) if part.size]
+    edges = [None, *(int(part[-1]) for part in parts[:-1]), None]
+    return [Span(after, until) for after, until in itertools.pairwise(edges)]
+
+
 def record_frames(
     shape: TableShape, span: Span, batch_rows: int, finished: Callable[[], None]
 ) -> Generator[pl.DataFrame, None, None]:
@@ -171,12 +187,15 @@ def record_frames(
     with shape.path.open("rb", buffering=0) as stream:
         try:
             file = BTreeFile(stream.fileno())
-            _, leaves = file.walked(shape.root, lambda level: file.kind(int(level.pages[0])))
-            for cells in _batches(file, span, span.leaves(leaves), batch_rows):
+            for cells in _batches(file, span, span.leaves(_leaves(file, shape)), batch_rows):
                 yield _Records(cells, shape).frame()
         except (ValueError, IndexError, OSError) as error:
             raise InexactError(str(error)) from None
         finished()
+
+
+def _leaves(file: BTreeFile, shape: TableShape) -> Level:
+    return file.walked(shape.root, lambda level: file.kind(int(level.pages[0])))[1]
 
 
 @dataclass(frozen=True, slots=True)

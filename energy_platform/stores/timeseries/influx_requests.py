@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,8 @@ from energy_platform.settings import Settings
 _CONNECT_SECONDS: Final = 5.0
 _SHORTEST_TIMEOUT_SECONDS: Final = 0.1
 _CHUNK_ROWS: Final = 10_000
+#: A body is handed over in pieces of so many bytes.
+_PIECE_BYTES: Final = 1 << 20
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 
 #: What the server's words hold of somebody's data, and what stands there instead.
@@ -86,11 +88,13 @@ class InfluxRequests:
         """What a GET answers, as JSON."""
         return parsed(self._sent("GET", path, params=parameters).content, self.place)
 
-    def write(self, content: bytes, stopped: threading.Event, passed: Collection[int] = ()) -> httpx.Response:
+    def write(
+        self, content: Sequence[memoryview], stopped: threading.Event, passed: Collection[int] = ()
+    ) -> httpx.Response:
         """The answer to lines of line protocol in microseconds: 204, or one of `passed`.
 
         Args:
-            content: the lines.
+            content: the lines, in parts that follow each other.
             stopped: set from outside where the answer matters no more: nothing is asked again then.
             passed: status codes that are an answer to the caller.
         """
@@ -98,7 +102,7 @@ class InfluxRequests:
         if self.pack:
             import gzip
 
-            content = gzip.compress(content, compresslevel=1)
+            content = [memoryview(gzip.compress(b"".join(content), compresslevel=1))]
             headers["Content-Encoding"] = "gzip"
         parameters = {"org": self.org, "bucket": self.bucket, "precision": "us"}
         response = self._sent(
@@ -107,8 +111,8 @@ class InfluxRequests:
             stopped=stopped,
             passed=passed,
             params=parameters,
-            headers=headers | {"Content-Length": str(len(content))},
-            content=_Halves(content) if is_set("mid_influx_body") else content,
+            headers=headers | {"Content-Length": str(sum(map(len, content)))},
+            content=_Pieces(content),
         )
         failpoint("after_answer")
         if response.status_code != 204 and response.status_code not in passed:
@@ -242,17 +246,21 @@ class InfluxRequests:
             ) from None
 
 
-class _Halves:
-    """A body in two parts, with a failpoint between them; as often as it is asked for."""
+class _Pieces:
+    """A body in pieces, as often as it is asked for: of a whole one the rest would be copied after each part sent."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Sequence[memoryview]) -> None:
         self._content = content
+        self._piece_bytes = sum(map(len, content)) // 2 + 1 if is_set("mid_influx_body") else _PIECE_BYTES
 
-    def __iter__(self) -> Iterator[bytes]:
-        half = len(self._content) // 2
-        yield self._content[:half]
-        failpoint("mid_influx_body")
-        yield self._content[half:]
+    def __iter__(self) -> Iterator[memoryview]:
+        is_first = True
+        for part in self._content:
+            for start in range(0, len(part), self._piece_bytes):
+                if not is_first:
+                    failpoint("mid_influx_body")
+                is_first = False
+                yield part[start : start + self._piece_bytes]
 
 
 def distrusted(place: str) -> StoreAccessError:

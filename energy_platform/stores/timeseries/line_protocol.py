@@ -5,11 +5,21 @@ A line is `measurement,tag=value,… field=value,… time`. What it cannot hold,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
 import polars as pl
 
 from energy_platform.domain.contracts import Column, Measurement
 from energy_platform.domain.points import SERIES, SeriesPoints
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Arrow's view of a text that is longer than what fits into the view:
+#: https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
+_VIEW: Final = np.dtype([("length", "<i4"), ("begin", "V4"), ("buffer", "<i4"), ("offset", "<i4")])
+_INLINE_BYTES: Final = 12
 _KEY_SPECIALS = [",", "=", " "]
 _NAME_SPECIALS = [",", " "]
 _TEXT_SPECIALS = ["\\", '"']
@@ -37,26 +47,45 @@ def lines(measurement: Measurement, points: SeriesPoints) -> pl.Series:
     return points.rows.select(line=line).get_column("line")
 
 
-def body(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> bytes:
-    """The lines of all points, as the server takes them.
+def body(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> list[memoryview]:
+    """The lines of all points, each with its line end, in parts that follow each other.
 
     Args:
         measurement: whose points.
         heads: see `heads`.
         rows: those of `checked_series_points`, or some of them.
     """
-    # joined and handed over as bytes: no line ever becomes an object of its own
-    whole = rows.select(body=_line(measurement, heads, rows).str.join("\n"))
-    return whole.get_column("body").cast(pl.Binary).item()
+    # no line ever becomes an object of its own
+    return joined(rows.select(line=_line(measurement, heads, rows, pl.lit("\n"))).to_series())
 
 
-def _line(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame) -> pl.Expr:
+def joined(texts: pl.Series) -> list[memoryview]:
+    """The bytes of texts (at least one, none of them null), one behind the other, in parts.
+
+    They are not copied where they stand like that in memory already.
+    """
+    array = cast("pa.StringViewArray", texts.rename("").to_arrow(compat_level=pl.CompatLevel.newest()))
+    _, held, *buffers = array.buffers()
+    views = np.frombuffer(held, _VIEW, len(array), array.offset * _VIEW.itemsize)
+    lengths = views["length"].astype(np.int64)
+    sizes = np.array([buffer.size for buffer in buffers], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    # texts that fit into their views stand nowhere else
+    if sizes.size and lengths.min() > _INLINE_BYTES and ends[-1] == sizes.sum():
+        places = (np.cumsum(sizes) - sizes)[views["buffer"]] + views["offset"]
+        if (places == ends - lengths).all():
+            return [memoryview(buffer) for buffer in buffers]
+    return [memoryview(texts.str.join("").cast(pl.Binary).item())]
+
+
+def _line(measurement: Measurement, heads: pl.Series, rows: pl.DataFrame, *behind: pl.Expr) -> pl.Expr:
     # one flat concatenation: each inner one would copy its texts once more
     return pl.concat_str(
         pl.lit(heads).gather(pl.col(SERIES)),
         *_fields(measurement, rows),
         pl.lit(" "),
         pl.col("time").to_physical().cast(pl.String),
+        *behind,
         ignore_nulls=True,
     )
 

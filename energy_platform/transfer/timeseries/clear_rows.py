@@ -32,6 +32,8 @@ from energy_platform.transfer.timeseries.registry import SeriesRegistry
 #: Two hashes of the texts that name a series: no two combinations have both in common.
 _HASH, _CHECK = "@hash", "@check"
 _SEEDS: Final = (0x9E3779B9, 0x85EBCA6B)
+#: Of fewer rows the rules make short work.
+_LEAST_ROWS: Final = 1_000
 #: So many combinations of texts are known at most; rows that name others go by the rules.
 _MOST_KNOWN: Final = 1 << 17
 #: So many rows are mapped at most to learn what their texts name: where most are refused, nothing is learned by it.
@@ -74,10 +76,13 @@ class ClearRows:
         # tables of what is known, by the types of the columns: the same text of another type may mean something else
         self._known: dict[tuple[pl.DataType, ...], pl.DataFrame] = {}
         self._examples = 0
+        self._doubts: dict[tuple[str, ...], pl.Expr] = {}
         self._lock = threading.Lock()
 
     def divided(self, raw: pl.DataFrame) -> DividedRows | None:
         """The rows beyond doubt and the others; None where all are to go by the rules."""
+        if raw.height < _LEAST_ROWS:
+            return None
         spec, rules = self._spec, self._rules
         times = converted(raw, "time", "time", spec, rules.estate)
         if times.ambiguous or times.nonexistent:
@@ -88,17 +93,15 @@ class ClearRows:
         if named is None:
             return None
         fields: dict[str, pl.Series] = {}
-        doubts = [pl.col(DAY).is_null(), pl.col(SERIES).is_null()]
+        doubts: list[pl.Expr] = []
         for field in self._contract.fields:
             found = converted(raw, field.name, field.type, spec, rules.estate)
             if found.refused is not None:
                 doubts.append(pl.lit(found.refused))
             fields[field.name] = _typed(found.values, raw.height).alias(field.name)
-        held = [name for name, values in fields.items() if values.dtype != pl.Null]
-        doubts.append(self._contract.broken(tuple(held)))
-        doubts += [_is_outside(limits) for limits in self._ranges if limits.column in held]
+        held = tuple(name for name, values in fields.items() if values.dtype != pl.Null)
         checked = pl.DataFrame([days, *(fields[name] for name in held), *named.get_columns()])
-        others = checked.select(pl.any_horizontal(doubts)).to_series()
+        others = checked.select(pl.any_horizontal(self._doubt(held), *doubts)).to_series()
         position = pl.Series(SOURCE, [self._position], dtype=pl.Int32).new_from_index(0, raw.height)
         key = _typed(raw.get_column(KEY), raw.height)
         clear = pl.DataFrame(
@@ -115,6 +118,14 @@ class ClearRows:
         if not others.any():
             return DividedRows(clear, None, days)
         return DividedRows(clear.filter(~others), others, days)
+
+    def _doubt(self, held: tuple[str, ...]) -> pl.Expr:
+        """Whether a row with these fields is in doubt; made once for each combination of fields."""
+        if held not in self._doubts:
+            outside = [_is_outside(limits) for limits in self._ranges if limits.column in held]
+            unknown = pl.any_horizontal(pl.col(DAY, SERIES).is_null())
+            self._doubts[held] = pl.any_horizontal(unknown, self._contract.broken(held), *outside)
+        return self._doubts[held]
 
     def _named(self, raw: pl.DataFrame) -> pl.DataFrame | None:
         """Of each row `@series`, null where it is not known, and the limits of its values; None where none is known."""

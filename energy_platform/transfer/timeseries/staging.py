@@ -7,7 +7,8 @@ goes to temporary files, sorted by time, so that memory does not grow with the s
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -124,7 +125,6 @@ class Staging:
         self._staged += [SOURCE, ORDER, KEY, DAY]
         self._memory: list[pl.DataFrame] = []
         self._memory_rows = 0
-        self._rows_by_day: dict[date, int] = {}
         self._runs: list[_Run] = []
         self._kept = 0
         self._folder: Path | None = None
@@ -186,8 +186,11 @@ class Staging:
                 yield together(self._memory), True
             return
         self._spill()
-        for days in self._groups():
-            rows = self._rows_by_day[days[0]] if len(days) == 1 else 0
+        rows_by_day = Counter[date]()
+        for run in self._runs:
+            rows_by_day.update({day: count for day, (_, count) in run.places.items()})
+        for days in self._groups(rows_by_day):
+            rows = rows_by_day[days[0]] if len(days) == 1 else 0
             pieces = max(1, -(-rows // self._chunk_rows))
             for piece in range(pieces):
                 yield self._gathered(days, piece, pieces), piece == pieces - 1
@@ -236,8 +239,6 @@ class Staging:
     # -- gathered rows -----------------------------------------------------------------------------------------------
 
     def _add(self, rows: pl.DataFrame) -> None:
-        for day, count in rows.group_by(DAY).len().iter_rows():
-            self._rows_by_day[day] = self._rows_by_day.get(day, 0) + count
         self._memory.append(rows)
         self._memory_rows += rows.height
         if self._memory_rows > (self._chunk_rows if self._runs else self._spill_rows):
@@ -263,16 +264,16 @@ class Staging:
             self._folder = new_folder()
         return self._folder
 
-    def _groups(self) -> Iterator[list[date]]:
+    def _groups(self, rows_by_day: Mapping[date, int]) -> Iterator[list[date]]:
         """Days that make a piece together."""
         group: list[date] = []
         rows = 0
-        for day in sorted(self._rows_by_day):
-            if group and rows + self._rows_by_day[day] > self._chunk_rows:
+        for day in sorted(rows_by_day):
+            if group and rows + rows_by_day[day] > self._chunk_rows:
                 yield group
                 group, rows = [], 0
             group.append(day)
-            rows += self._rows_by_day[day]
+            rows += rows_by_day[day]
         if group:
             yield group
 

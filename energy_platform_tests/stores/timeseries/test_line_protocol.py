@@ -13,7 +13,7 @@ from energy_platform.domain.measurements import ALERTS, SENSOR_DATA
 from energy_platform.domain.points import SeriesPoints
 from energy_platform.stores.timeseries import influxql
 from energy_platform.stores.timeseries.interface import checked_points
-from energy_platform.stores.timeseries.line_protocol import body, heads, lines
+from energy_platform.stores.timeseries.line_protocol import body, heads, joined, lines
 
 TIME = datetime(2024, 3, 1, 12, 0, 0, 1, tzinfo=UTC)
 MICROSECONDS = 1_709_294_400_000_001
@@ -50,8 +50,8 @@ def test_flags_and_times_before_1970() -> None:
         schema_overrides={"time": pl.Datetime("us", "UTC")},
     ).with_columns(sensor_id=pl.lit(None), severity=pl.lit(None, dtype=pl.String), alert_type=pl.lit(""))  # fmt: skip
     told = SeriesPoints.of(checked_points(ALERTS, frame), ALERTS)
-    expected = b'alerts,building_id=B,tenant_id=t message="m",resolved=false -1'
-    assert body(ALERTS, heads(ALERTS, told.series), told.rows) == expected
+    expected = b'alerts,building_id=B,tenant_id=t message="m",resolved=false -1\n'
+    assert b"".join(body(ALERTS, heads(ALERTS, told.series), told.rows)) == expected
 
 
 def test_many_points_of_some_series_some_of_them_with_fields_that_others_lack() -> None:
@@ -70,8 +70,27 @@ def test_many_points_of_some_series_some_of_them_with_fields_that_others_lack() 
         head.format("S") + f"value=-2.5e-7 {MICROSECONDS + 1}",
     ]
     assert lines(SENSOR_DATA, told).to_list() == expected
-    assert body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows).decode().split("\n") == expected
-    assert body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows[1:2]).decode() == expected[1]
+    assert b"".join(body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows)).decode().splitlines() == expected
+    (part,) = body(SENSOR_DATA, heads(SENSOR_DATA, told.series), told.rows[1:2])
+    assert bytes(part).decode() == f"{expected[1]}\n"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1), st.data())
+def test_texts_are_joined_wherever_they_stand_in_memory(texts: list[str], data: st.DataObject) -> None:
+    series = pl.Series(texts, dtype=pl.String)
+    places = data.draw(st.lists(st.integers(0, len(texts) - 1), min_size=1))
+    chosen = [texts[place] for place in places]
+    assert b"".join(joined(series)) == "".join(texts).encode()
+    assert b"".join(joined(series.gather(places))) == "".join(chosen).encode()
+    assert b"".join(joined(series[: places[0] + 1])) == "".join(texts[: places[0] + 1]).encode()
+    assert b"".join(joined(pl.concat([series, series.gather(places)]))) == "".join([*texts, *chosen]).encode()
+    behind = pl.select(pl.concat_str(pl.lit(series), pl.lit(" and so many bytes\n"))).to_series()
+    assert b"".join(joined(behind)) == "".join(f"{text} and so many bytes\n" for text in texts).encode()
+
+
+def test_lines_are_not_copied() -> None:
+    lines = pl.select(pl.concat_str(pl.lit(pl.Series(["line"] * 5_000)), pl.lit(" with a value\n"))).to_series()
+    assert len(joined(lines)) > 1
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
