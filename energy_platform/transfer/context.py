@@ -17,7 +17,7 @@ from energy_platform.stores.cache.redis import BuildingCache
 from energy_platform.stores.objects.interface import ObjectStore
 from energy_platform.stores.objects.opening import open_object_store
 from energy_platform.stores.postgres import claims, ledger
-from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.postgres.connection import KEPT_CONNECTIONS, PostgresStore
 from energy_platform.stores.postgres.tenants import tenants_of
 from energy_platform.stores.timeseries.interface import TimeSeries
 from energy_platform.stores.timeseries.opening import open_timeseries
@@ -100,7 +100,7 @@ def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
     share_heaps()
     timeseries = open_timeseries(settings)
     cache = BuildingCache(settings.redis_url)
-    postgres = PostgresStore(settings.postgres_url)
+    postgres = PostgresStore(settings.postgres_url, kept=KEPT_CONNECTIONS)
     try:
         yield Platform(
             settings,
@@ -112,6 +112,7 @@ def open_platform(settings: Settings, estate: Estate) -> Iterator[Platform]:
         )
     finally:
         timeseries.close()
+        postgres.close()
         cache.close()
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from typing import Final
 
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
@@ -15,7 +18,11 @@ from energy_platform.failpoints import failpoint
 
 #: Older ones lack what rights and checks of references go by.
 OLDEST_MAJOR: Final = 15
+#: So many connections of a load are in use at once.
+KEPT_CONNECTIONS: Final = 4
 _CONNECT_SECONDS = 10
+_KEPT_SECONDS: Final = 30.0
+_NEVER: Final = 1 << 30
 _APPLICATION = "energy-platform"
 #: Of every session: times come and go in UTC and in ISO 8601, whatever the server is set to.
 _SESSION_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO,YMD"
@@ -30,10 +37,15 @@ class PostgresStore:
 
     Args:
         url: `postgresql://role:password@host:port/database`.
+        kept: so many connections are kept for whoever asks next, until `close`: a new one costs more than most of what
+            is asked of it.
     """
 
-    def __init__(self, url: SecretStr) -> None:
+    def __init__(self, url: SecretStr, *, kept: int = 0) -> None:
         self._url = url
+        self._most_kept = kept
+        self._kept: list[tuple[float, psycopg.Connection]] = []
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"PostgresStore({place_of(self._url.get_secret_value())})"
@@ -48,15 +60,18 @@ class PostgresStore:
             StoreError: it refuses an operation.
         """
         url = self._url.get_secret_value()
-        connection = connect(url)
+        connection = self._taken() or connect(url)
+        is_sound = False
         try:
             with store_errors(url):
                 try:
                     yield connection
                     failpoint("before_commit")
+                    is_sound = connection.info.transaction_status != TransactionStatus.INERROR
                     connection.commit()
                     failpoint("after_answer")
                 except BaseException as error:
+                    is_sound = False
                     with contextlib.suppress(psycopg.Error):
                         connection.rollback()
                     if isinstance(error, ValueError) and connection.broken:
@@ -64,12 +79,51 @@ class PostgresStore:
                         raise psycopg.OperationalError("The connection was cut in the middle of a COPY.") from None
                     raise
         finally:
+            if not is_sound or not self._is_kept(connection):
+                connection.close()
+
+    def close(self) -> None:
+        """Let go of the connections that are kept; asked for another one, new ones are made."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for _, connection in kept:
             connection.close()
+
+    def _taken(self) -> psycopg.Connection | None:
+        """A kept connection that still answers."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
+                since, connection = self._kept.pop()
+            # what lies between may forget a connection that is quiet for long, and then nothing answers
+            if time.monotonic() - since < _KEPT_SECONDS and _answers(connection):
+                return connection
+            connection.close()
+
+    def _is_kept(self, connection: psycopg.Connection) -> bool:
+        # what is prepared for ever goes by a plan for no values in particular; what is asked for many at once may
+        connection.prepare_threshold = _NEVER
+        with self._lock:
+            has_room = len(self._kept) < self._most_kept and not connection.closed
+            if has_room:
+                self._kept.append((time.monotonic(), connection))
+        return has_room
 
     def ping(self) -> None:
         """Raise where the server does not answer; see `connection`."""
         with self.connection() as connection:
             connection.execute("SELECT 1")
+
+
+def _answers(connection: psycopg.Connection) -> bool:
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error:
+        return False
+    return True
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:

@@ -18,10 +18,12 @@ def open_timeseries(settings: Settings) -> TimeSeries:
 
         return InfluxTimeSeries(settings)
     if settings.postgres_url.get_secret_value():
-        from energy_platform.stores.postgres.connection import PostgresStore
+        from energy_platform.stores.postgres.connection import KEPT_CONNECTIONS, PostgresStore
         from energy_platform.stores.timeseries.postgres import PostgresTimeSeries
 
-        return PostgresTimeSeries(PostgresStore(settings.postgres_url), settings.postgres_admin_url)
+        return PostgresTimeSeries(
+            PostgresStore(settings.postgres_url, kept=KEPT_CONNECTIONS), settings.postgres_admin_url
+        )
     raise SettingError(
         "No store of time series is named.",
         where="ENERGY_INFLUX_URL, ENERGY_POSTGRES_URL",

@@ -90,7 +90,8 @@ class PostgresTimeSeries(TimeSeries):
         self._store.ping()
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """Let go of all connections."""
+        self._store.close()
 
     def prepare(self, measurement: Measurement) -> None:
         """See that the table is there; add the columns of further fields."""

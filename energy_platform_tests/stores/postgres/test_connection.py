@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import traceback
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,7 +14,9 @@ from pydantic import SecretStr
 
 from energy_platform.domain.errors import StoreAccessError, StoreError, StoreUnavailableError
 from energy_platform.settings import Settings
+from energy_platform.stores.postgres import connection as connection_module
 from energy_platform.stores.postgres.connection import PostgresStore
+from energy_platform.stores.postgres.locks import partition_lock
 
 SECRET = "s3cret-w0rd"
 
@@ -113,3 +118,93 @@ def test_no_value_of_a_row_is_shown(store: PostgresStore) -> None:
         assert SECRET not in shown(caught.value)
     assert isinstance(caught.value.__context__, psycopg.Error)
     assert caught.value.__suppress_context__
+
+
+@pytest.fixture
+def keeping(stores: Settings) -> Iterator[PostgresStore]:
+    keeping = PostgresStore(stores.postgres_url, kept=2)
+    yield keeping
+    keeping.close()
+
+
+def process_of(store: PostgresStore) -> int:
+    with store.connection() as connection:
+        connection.execute("SELECT 1")
+        return connection.info.backend_pid
+
+
+def is_there(stores: Settings, process: int) -> bool:
+    with psycopg.connect(stores.postgres_admin_url.get_secret_value(), autocommit=True) as connection:
+        for _ in range(50):
+            found = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", [process]).fetchone()
+            if found == (0,):
+                return False
+            time.sleep(0.02)
+    return True
+
+
+def test_a_connection_is_used_again(keeping: PostgresStore, store: PostgresStore) -> None:
+    assert len({process_of(keeping) for _ in range(3)}) == 1
+    assert len({process_of(store) for _ in range(3)}) == 3
+
+
+def test_so_many_connections_are_kept_and_all_go_in_the_end(keeping: PostgresStore, stores: Settings) -> None:
+    with keeping.connection() as one, keeping.connection() as two, keeping.connection() as three:
+        processes = [connection.info.backend_pid for connection in (one, two, three)]
+    assert sum(is_there(stores, process) for process in processes) == 2
+    keeping.close()
+    assert not any(is_there(stores, process) for process in processes)
+    # and it goes on
+    assert process_of(keeping) not in processes
+
+
+def test_a_kept_connection_that_the_server_has_ended_is_replaced(
+    keeping: PostgresStore, store: PostgresStore, stores: Settings
+) -> None:
+    first = process_of(keeping)
+    with store.connection() as connection:
+        connection.execute("SELECT pg_terminate_backend(%s)", [first])
+    assert not is_there(stores, first)
+    assert process_of(keeping) != first
+
+
+def test_a_connection_that_was_quiet_for_long_is_replaced(
+    keeping: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = process_of(keeping)
+    monkeypatch.setattr(connection_module, "_KEPT_SECONDS", 0.0)
+    assert process_of(keeping) != first
+
+
+def test_a_block_that_fails_leaves_no_connection_behind(keeping: PostgresStore) -> None:
+    first = process_of(keeping)
+    with pytest.raises(StoreError), keeping.connection() as connection:
+        connection.execute("SELECT 1 / 0")
+    with keeping.connection() as connection, contextlib.suppress(psycopg.Error):
+        second = connection.info.backend_pid
+        connection.execute("SELECT 1 / 0")
+    assert len({first, second, process_of(keeping)}) == 3
+
+
+def test_nothing_of_a_session_is_left_to_the_next_one(keeping: PostgresStore) -> None:
+    with keeping.connection() as connection, partition_lock(connection, "an estate", "an asset"):
+        connection.execute("CREATE TEMPORARY TABLE left_over ON COMMIT DROP AS SELECT 1 AS x")
+        connection.execute("SET TRANSACTION READ ONLY")
+    with keeping.connection() as connection:
+        locks = connection.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        ).fetchone()
+        assert locks == (0,)
+        assert connection.execute("SELECT to_regclass('pg_temp.left_over')").fetchone() == (None,)
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("off",)
+        assert connection.autocommit is False
+
+
+def test_many_rows_at_once_do_not_wait_for_each_other(keeping: PostgresStore) -> None:
+    # sent without a name each, they now and then stand still for tenths of a second
+    process_of(keeping)
+    with keeping.connection() as connection:
+        connection.execute("CREATE TEMPORARY TABLE many (x int, y text) ON COMMIT DROP")
+        connection.cursor().executemany("INSERT INTO many VALUES (%s, %s)", [(i, str(i)) for i in range(200)])
+        prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+        assert prepared == (1,)
