@@ -37,7 +37,7 @@ def into_influxdb(bench: Bench) -> None:
             return sample
 
         return [
-            Contender("ready line protocol posted", "floor", floor.run, note=str(floor.settings[0])),
+            Contender("ready line protocol posted", "floor", floor.run, note=" or ".join(map(str, floor.settings))),
             ours_series(bench, "influxdb", readings),
             Contender("influx write (CLI)", "peer", lambda: peer("influx_write.py", readings.rows, needs_program=True)),
             Contender("pandas + influxdb-client", "peer", lambda: peer("pandas_influxdb.py", slow)),

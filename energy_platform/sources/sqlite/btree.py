@@ -1,4 +1,4 @@
-"""The b-trees of a SQLite file, walked page by page; https://sqlite.org/fileformat2.html tells their format.
+"""The b-trees of a SQLite file, walked level by level; https://sqlite.org/fileformat2.html tells their format.
 
 A table is a b-tree over its rowids; its leaves hold the rows, and are all equally deep. The caller sees to it that
 nobody writes meanwhile, and that no write-ahead log stands beside the file.
@@ -18,6 +18,9 @@ INDEX_LEAF: Final = 10
 _INTERIOR: Final = 5
 _INDEX_INTERIOR: Final = 2
 _INTERIOR_HEADER_BYTES: Final = 12
+#: So many interior pages are looked at together.
+_PAGES_TOGETHER: Final = 1_024
+_PADDING: Final = 16
 #: The file's own header, before that of the first page.
 FILE_HEADER_BYTES: Final = 100
 #: A page that begins here is never used: locks are taken on its bytes.
@@ -75,8 +78,10 @@ class BTreeFile:
         """
         level, pages = Level(np.array([root]), np.array([_LAST_ROWID])), 1
         while (kind := kind_of(level)) in (_INTERIOR, _INDEX_INTERIOR):
-            pairs = zip(level.pages.tolist(), level.lasts.tolist(), strict=True)
-            below = [self._children(page, last, kind) for page, last in pairs]
+            parts = range(0, len(level.pages), _PAGES_TOGETHER)
+            below = [
+                self._below(Level(*(each[part : part + _PAGES_TOGETHER] for each in level)), kind) for part in parts
+            ]
             level = Level(*(np.concatenate(arrays) for arrays in zip(*below, strict=True)))
             pages += len(level.pages)
             if len(level.pages) > self.pages:
@@ -109,22 +114,40 @@ class BTreeFile:
                 part, place = part[count:], place + count
             start = end
 
-    def _children(self, page: int, last: int, kind: int) -> Level:
-        content = os.pread(self.descriptor, self.page_bytes, (page - 1) * self.page_bytes)
-        begin = FILE_HEADER_BYTES if page == 1 else 0
-        places = begin + _INTERIOR_HEADER_BYTES
-        values = np.frombuffer(content, dtype=np.uint8)
-        cells = big_endian_pairs(values[places : places + 2 * _number(content, begin + 3, 2)])
-        pages = np.zeros(len(cells), dtype=np.int64)
-        for position in range(4):
-            pages = pages << 8 | values[cells + position]
-        keys = variable_lengths(values, cells + 4)[0] if kind == _INTERIOR else np.full(len(cells), _LAST_ROWID)
-        return Level(np.append(pages, _number(content, begin + 8, 4)), np.append(keys, last))
+    def _below(self, level: Level, kind: int) -> Level:
+        """The pages that those of an interior level point to."""
+        size, count = self.page_bytes, len(level.pages)
+        # some bytes more, so that a number at the very end can be read to its end
+        content = np.zeros(count * size + _PADDING, dtype=np.uint8)
+        self.read(level.pages, content[:-_PADDING])
+        pages = np.arange(count) * size
+        headers = pages + np.where(level.pages == 1, FILE_HEADER_BYTES, 0)
+        heights = _numbers(content, headers + 3, 2)
+        if (headers + _INTERIOR_HEADER_BYTES + 2 * heights > pages + size).any():
+            raise ValueError("A page has more cells than it can hold.")
+        of_cell = np.repeat(np.arange(count), heights)
+        in_page = np.arange(len(of_cell)) - np.repeat(np.cumsum(heights) - heights, heights)
+        pointers = headers[of_cell] + _INTERIOR_HEADER_BYTES + 2 * in_page
+        cells = pages[of_cell] + _numbers(content, pointers, 2)
+        keys, ends = np.full(len(cells), _LAST_ROWID), cells + 4
+        if kind == _INTERIOR:
+            keys, ends = variable_lengths(content, ends)
+        if (ends > pages[of_cell] + size).any():
+            raise ValueError("A cell ends behind its page.")
+        # behind the cells of each page comes the page that its header names
+        places, last_places = np.arange(len(cells)) + of_cell, np.cumsum(heights) + np.arange(count)
+        below = Level(*np.zeros((2, len(cells) + count), dtype=np.int64))
+        below.pages[places], below.lasts[places] = _numbers(content, cells, 4), keys
+        below.pages[last_places], below.lasts[last_places] = _numbers(content, headers + 8, 4), level.lasts
+        return below
 
 
-def big_endian_pairs(values: Bytes) -> Integers:
-    """Numbers of two bytes each."""
-    return values[::2].astype(np.int64) << 8 | values[1::2]
+def _numbers(values: Bytes, places: Integers, length: int) -> Integers:
+    """Numbers of so many bytes each, the highest byte first."""
+    numbers = np.zeros(len(places), dtype=np.int64)
+    for position in range(length):
+        numbers = numbers << 8 | values[places + position]
+    return numbers
 
 
 def variable_lengths(values: Bytes, places: Integers) -> tuple[Integers, Integers]:

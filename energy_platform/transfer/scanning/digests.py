@@ -74,11 +74,11 @@ def figures_of(raw: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
         raw: the source's columns, and `@key` and `@order`, which do not count.
         days: `@day` of each row; null where it falls on none.
     """
+    if raw.is_empty():
+        return pl.DataFrame(schema=_FIGURES)
     # the same number is the same, whether others of its batch have decimals or not
     whole = [column.name for column in raw.get_columns() if column.dtype == pl.Int64 and _are_exact(column)]
     content = raw.drop(KEY, ORDER).cast(dict.fromkeys(set(whole) - {ORDER}, pl.Float64))
-    if raw.is_empty():
-        return pl.DataFrame(schema=_FIGURES)
     first = content.hash_rows(_SEED).to_numpy()
     order = raw.get_column(ORDER).to_numpy()
     pieces = order // _LEAST_PIECE

@@ -32,8 +32,8 @@ from energy_platform.transfer.timeseries.registry import SeriesRegistry
 #: Two hashes of the texts that name a series: no two combinations have both in common.
 _HASH, _CHECK = "@hash", "@check"
 _SEEDS: Final = (0x9E3779B9, 0x85EBCA6B)
-#: Of fewer rows the rules make short work.
-_LEAST_ROWS: Final = 1_000
+#: Fewer rows go by the rules sooner than it is learned what they name.
+_LEAST_ROWS: Final = 20_000
 #: So many combinations of texts are known at most; rows that name others go by the rules.
 _MOST_KNOWN: Final = 1 << 17
 #: So many rows are mapped at most to learn what their texts name: where most are refused, nothing is learned by it.
