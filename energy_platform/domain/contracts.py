@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class TypedRange:
 
     column: str
     by: str
-    limits: Mapping[str, tuple[float, float]]
+    limits: Mapping[str, tuple[float, float]] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +212,7 @@ class Contract:
 
         Key columns come first, then presence, finiteness and ranges in the order of columns.
         """
-        import polars as pl
-
-        checks = self._checks()
-        if not checks:
-            return pl.lit(None, dtype=pl.String)
-        # numbers are chosen from faster than words are
-        words = list(dict.fromkeys(reason for _, reason in checks))
-        first = pl.coalesce(
-            pl.when(condition).then(pl.lit(words.index(reason), dtype=pl.UInt8)) for condition, reason in checks
-        )
-        return first.cat.to(pl.Enum(words)).cast(pl.String)
+        return _violation(self)
 
     def _checks(self) -> list[tuple[pl.Expr, str]]:
         """What refuses a row, and the reason, in the order in which they count."""
@@ -269,6 +260,22 @@ class Contract:
             held = [pl.col(name).is_not_null() for name in self.any_of if name in names]
             checks.append((~pl.any_horizontal(held) if held else pl.lit(value=True), "missing_value"))
         return checks
+
+
+@lru_cache(maxsize=64)
+def _violation(contract: Contract) -> pl.Expr:
+    # made once: that takes longer than looking at a few rows by it
+    import polars as pl
+
+    checks = contract._checks()
+    if not checks:
+        return pl.lit(None, dtype=pl.String)
+    # numbers are chosen from faster than words are
+    words = list(dict.fromkeys(reason for _, reason in checks))
+    first = pl.coalesce(
+        pl.when(condition).then(pl.lit(words.index(reason), dtype=pl.UInt8)) for condition, reason in checks
+    )
+    return first.cat.to(pl.Enum(words)).cast(pl.String)
 
 
 def _unstorable(text: pl.Expr, *, in_key: bool) -> pl.Expr:

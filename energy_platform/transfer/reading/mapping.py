@@ -115,14 +115,6 @@ class MappingRules:
     with_attributes: bool = False
     with_content: bool = False
     clock_changes: ClockChanges = field(default_factory=ClockChanges)
-    _made: dict[str, pl.Expr] = field(default_factory=dict[str, pl.Expr], init=False, repr=False, compare=False)
-
-    @property
-    def violation(self) -> pl.Expr:
-        """`Contract.violation` of the contract, made once: that takes longer than looking at a few rows by it."""
-        if "violation" not in self._made:
-            self._made["violation"] = self.contract.violation()
-        return self._made["violation"]
 
 
 def contract_of(target: str, extra: Mapping[str, ColumnType] | None = None) -> Contract:
@@ -302,7 +294,7 @@ def _reason(
         known = pl.col("sensor_id").is_not_null() & (pl.col("sensor_id") != "")
         reasons.append(pl.when(known & pl.col("building_id").is_null()).then(pl.lit("unknown_sensor")))
     reasons += [pl.when(mask).then(pl.lit(reason)) for mask, reason in refusals]
-    reasons.append(rules.violation)
+    reasons.append(contract.violation())
     return pl.coalesce(reasons)
 
 
