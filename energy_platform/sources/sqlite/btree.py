@@ -122,30 +122,49 @@ class BTreeFile:
         self.read(level.pages, content[:-_PADDING])
         pages = np.arange(count) * size
         headers = pages + np.where(level.pages == 1, FILE_HEADER_BYTES, 0)
-        heights = _numbers(content, headers + 3, 2)
-        if (headers + _INTERIOR_HEADER_BYTES + 2 * heights > pages + size).any():
-            raise ValueError("A page has more cells than it can hold.")
-        of_cell = np.repeat(np.arange(count), heights)
-        in_page = np.arange(len(of_cell)) - np.repeat(np.cumsum(heights) - heights, heights)
-        pointers = headers[of_cell] + _INTERIOR_HEADER_BYTES + 2 * in_page
-        cells = pages[of_cell] + _numbers(content, pointers, 2)
+        heights, page_of_cell, cells = cell_places(content, pages, headers, _INTERIOR_HEADER_BYTES, size)
         keys, ends = np.full(len(cells), _LAST_ROWID), cells + 4
         if kind == _INTERIOR:
             keys, ends = variable_lengths(content, ends)
-        if (ends > pages[of_cell] + size).any():
+        if (ends > page_of_cell + size).any():
             raise ValueError("A cell ends behind its page.")
         # behind the cells of each page comes the page that its header names
-        places, last_places = np.arange(len(cells)) + of_cell, np.cumsum(heights) + np.arange(count)
+        places = np.arange(len(cells)) + np.repeat(np.arange(count), heights)
+        last_places = np.cumsum(heights) + np.arange(count)
         below = Level(*np.zeros((2, len(cells) + count), dtype=np.int64))
         below.pages[places], below.lasts[places] = _numbers(content, cells, 4), keys
         below.pages[last_places], below.lasts[last_places] = _numbers(content, headers + 8, 4), level.lasts
         return below
 
 
+def cell_places(
+    content: Bytes, pages: Integers, headers: Integers, header_bytes: int, page_bytes: int
+) -> tuple[Integers, Integers, Integers]:
+    """How many cells each of some pages has, and of each cell the place of its page and its own.
+
+    Args:
+        content: that holds the pages.
+        pages: where each begins.
+        headers: where the header of each begins.
+        header_bytes: of a header.
+        page_bytes: of a page.
+
+    Raises:
+        ValueError: a page has more cells than it can hold.
+    """
+    heights = _numbers(content, headers + 3, 2)
+    if (headers + header_bytes + 2 * heights > pages + page_bytes).any():
+        raise ValueError("A page has more cells than it can hold.")
+    in_page = np.arange(heights.sum()) - np.repeat(np.cumsum(heights) - heights, heights)
+    page_of_cell = np.repeat(pages, heights)
+    pointers = np.repeat(headers + header_bytes, heights) + 2 * in_page
+    return heights, page_of_cell, page_of_cell + _numbers(content, pointers, 2)
+
+
 def _numbers(values: Bytes, places: Integers, length: int) -> Integers:
     """Numbers of so many bytes each, the highest byte first."""
-    numbers = np.zeros(len(places), dtype=np.int64)
-    for position in range(length):
+    numbers = values[places].astype(np.int64)
+    for position in range(1, length):
         numbers = numbers << 8 | values[places + position]
     return numbers
 

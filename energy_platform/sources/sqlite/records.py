@@ -25,6 +25,7 @@ from energy_platform.sources.sqlite.btree import (
     Bytes,
     Integers,
     Level,
+    cell_places,
     variable_lengths,
 )
 from energy_platform.sources.stretches import Stretch, are_within
@@ -267,13 +268,8 @@ def _cells_of(file: BTreeFile, content: Bytes, begin: int, count: int) -> _Cells
     pages = begin + np.arange(count) * file.page_bytes
     if (content[pages] != LEAF).any():
         raise ValueError("A page is none of a table's leaves.")
-    heights = content[pages + 3].astype(np.int64) << 8 | content[pages + 4]
-    # where the first pointer to a cell of each page would stand, were those of all pages one list
-    before = np.cumsum(heights) - heights
-    page_of_cell = np.repeat(pages, heights)
-    pointers = 2 * (np.arange(len(page_of_cell)) - np.repeat(before, heights)) + page_of_cell + _LEAF_HEADER_BYTES
-    inside = content[pointers].astype(np.int64) << 8 | content[pointers + 1]
-    lengths, places = variable_lengths(content, page_of_cell + inside)
+    _, page_of_cell, cells = cell_places(content, pages, pages, _LEAF_HEADER_BYTES, file.page_bytes)
+    lengths, places = variable_lengths(content, cells)
     rowids, starts = variable_lengths(content, places)
     if (lengths > file.usable_bytes - _OVERFLOW).any():
         raise InexactError("A row goes on in pages of its own.")

@@ -185,11 +185,16 @@ def dated(raw: pl.DataFrame, spec: SourceSpec, rules: MappingRules) -> pl.Series
 def days_of(times: pl.Series, rules: MappingRules) -> pl.Series:
     """The local day of each time, `@day`; null where it falls on none."""
     first, last = times.min(), times.max()
-    estate = rules.estate
-    if isinstance(first, datetime) and isinstance(last, datetime):
-        end = start_of(estate.last_day + timedelta(days=1), estate.zone) if estate.last_day else None
-        if first >= start_of(estate.first_day, estate.zone) and last <= rules.now and (end is None or last < end):
-            return local_days(times, estate.zone).alias(DAY)
+    begin, end = _bounds(rules)
+    # mostly all of them fall on days, and then none of them needs to be asked
+    if (
+        isinstance(first, datetime)
+        and isinstance(last, datetime)
+        and begin <= first
+        and last <= rules.now
+        and (end is None or last < end)
+    ):
+        return local_days(times, rules.estate.zone).alias(DAY)
     return times.alias("time").to_frame().select(_day(rules)).to_series()
 
 
@@ -299,13 +304,19 @@ def _reason(
 
 
 def _undated_reasons(rules: MappingRules) -> list[pl.Expr]:
-    estate, time = rules.estate, pl.col("time")
+    (begin, end), time = _bounds(rules), pl.col("time")
     found: list[pl.Expr] = [
         pl.when(time.is_null()).then(pl.lit("unreadable_time")),
-        pl.when(time < start_of(estate.first_day, estate.zone)).then(pl.lit("before_first_day")),
+        pl.when(time < begin).then(pl.lit("before_first_day")),
         pl.when(time > rules.now).then(pl.lit("in_the_future")),
     ]
-    if estate.last_day is not None:
-        end = start_of(estate.last_day + timedelta(days=1), estate.zone)
+    if end is not None:
         found.append(pl.when(time >= end).then(pl.lit("after_last_day")))
     return found
+
+
+def _bounds(rules: MappingRules) -> tuple[datetime, datetime | None]:
+    """Where the days of the estate begin, and where they end (not included; None: they go on)."""
+    estate = rules.estate
+    end = start_of(estate.last_day + timedelta(days=1), estate.zone) if estate.last_day is not None else None
+    return start_of(estate.first_day, estate.zone), end
